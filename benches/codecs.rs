@@ -6,11 +6,11 @@ use std::hint::black_box;
 use bytestring::ByteString;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use messagebox::engineio::{Frame, Packet as EnginePacket, decode_payload, encode_payload};
-use messagebox::socketio::{Body, EventBody, Namespace, Packet, decode};
+use messagebox::socketio::{Body, EventBody, Namespace, SocketIoPacket, decode};
 
 fn codecs(criterion: &mut Criterion) {
     let data = format!("[\"message\",\"{}\"]", "x".repeat(1024 - 13));
-    let event = Packet {
+    let event = SocketIoPacket {
         namespace: Namespace::main(),
         body: Body::Event(EventBody {
             ack: None,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use actix::Context;
 use actix_web::App;
 use clap::Parser;
-use messagebox::engineio::{CloseReason, Config, Data, Frame, Packet};
+use messagebox::engineio::{CloseReason, Data, EngineConfig, Frame, Packet};
 use messagebox::http::{
     BodyMemory, Endpoint, ListenerSettings, TcpSettings, WatchSettings, engineio_scope, listen,
 };
@@ -55,11 +55,11 @@ async fn main() -> std::io::Result<()> {
     env_logger::init();
     let flags = Flags::parse();
     log::debug!("flags: {flags:?}");
-    let config = Config {
+    let config = EngineConfig {
         ping_interval: Duration::from_millis(flags.ping_interval),
         ping_timeout: Duration::from_millis(flags.ping_timeout),
         max_payload: flags.max_payload,
-        ..Config::default()
+        ..EngineConfig::default()
     };
     let tcp = TcpSettings {
         user_timeout: config.ping_interval + config.ping_timeout,

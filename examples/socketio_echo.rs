@@ -11,14 +11,15 @@ use std::time::{Duration, Instant};
 use actix::Context;
 use actix_web::App;
 use clap::Parser;
-use messagebox::engineio::{self, CloseReason, Data, Frame};
+use messagebox::engineio::{CloseReason, Data, EngineConfig, Frame};
 use messagebox::http::{
     BodyMemory, Endpoint, ListenerSettings, TcpSettings, WatchSettings, engineio_scope, listen,
 };
 use messagebox::ids::Sid;
 use messagebox::socket::{Application, Link, Opening, Socket, SocketTable};
 use messagebox::socketio::{
-    self, AckBody, Body, Event, EventBody, Namespace, Packet, ProtocolError,
+    AckBody, Body, EventBody, Namespace, ProtocolError, SocketIoClient, SocketIoConfig,
+    SocketIoEvent, SocketIoPacket,
 };
 
 /// Pause after the confirmation of a namespace. Some clients lose the second of two packets in one read. Servers on Node.js
@@ -44,13 +45,15 @@ impl Echo {
         }
         while let Some(event) = self.connection.poll_event() {
             match event {
-                Event::Connect { namespace, payload } => self.welcome(&namespace, payload, link),
-                Event::Event { namespace, body } => {
+                SocketIoEvent::Connect { namespace, payload } => {
+                    self.welcome(&namespace, payload, link);
+                }
+                SocketIoEvent::Event { namespace, body } => {
                     if let Some(packet) = answer(namespace, &body) {
                         self.send(packet, link);
                     }
                 }
-                Event::Ack { .. } | Event::Disconnect { .. } => {}
+                SocketIoEvent::Ack { .. } | SocketIoEvent::Disconnect { .. } => {}
             }
         }
     }
@@ -66,14 +69,14 @@ impl Echo {
             data: format!(r#"["auth",{}]"#, payload.unwrap_or_else(|| "{}".to_owned())),
             attachments: Vec::new(),
         };
-        let packet = Packet {
+        let packet = SocketIoPacket {
             namespace: namespace.clone(),
             body: Body::Event(auth),
         };
         self.send(packet, link);
     }
 
-    fn send(&mut self, packet: Packet, link: &mut Link<'_>) {
+    fn send(&mut self, packet: SocketIoPacket, link: &mut Link<'_>) {
         if self.turn.is_some() {
             self.waiting.push(packet);
         } else {
@@ -100,10 +103,10 @@ fn answer(namespace: Namespace, event: &EventBody) -> Option<Packet> {
     } else {
         return None;
     };
-    Some(Packet { namespace, body })
+    Some(SocketIoPacket { namespace, body })
 }
 
-fn write(packet: &Packet, link: &mut Link<'_>) {
+fn write(packet: &SocketIoPacket, link: &mut Link<'_>) {
     let attachments: Vec<Frame> = packet
         .attachments()
         .iter()
@@ -176,17 +179,17 @@ struct Flags {
 async fn main() -> std::io::Result<()> {
     env_logger::init();
     let flags = Flags::parse();
-    let engine = engineio::Config {
+    let engine = EngineConfig {
         ping_interval: Duration::from_millis(flags.ping_interval),
         ping_timeout: Duration::from_millis(flags.ping_timeout),
         max_payload: flags.max_payload,
-        ..engineio::Config::default()
+        ..EngineConfig::default()
     };
-    let namespaces = Arc::new(socketio::Config {
+    let namespaces = Arc::new(SocketIoConfig {
         connect_timeout: Duration::from_millis(flags.connect_timeout),
         namespaces: vec![Namespace::main(), Namespace::new("/custom")],
         max_attachment_bytes: flags.max_payload,
-        ..socketio::Config::default()
+        ..SocketIoConfig::default()
     });
     let tcp = TcpSettings {
         user_timeout: engine.ping_interval + engine.ping_timeout,
@@ -199,7 +202,7 @@ async fn main() -> std::io::Result<()> {
         addresses: Arc::default(),
         open: Arc::new(move |_: &Opening| {
             Ok(Echo {
-                connection: socketio::Connection::new(Arc::clone(&namespaces), Instant::now()),
+                connection: SocketIoClient::new(Arc::clone(&namespaces), Instant::now()),
                 waiting: Vec::new(),
                 turn: None,
             })

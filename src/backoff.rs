@@ -1,8 +1,8 @@
-//! How long to wait before the next attempt. Pure: chance is an argument.
+//! The pause before the next attempt. Pure: chance is an argument.
 
 use std::time::Duration;
 
-/// Doubles with each failure, up to a bound.
+/// A pause that doubles with each failure, up to a maximum.
 #[derive(Debug)]
 pub struct Backoff {
     first: Duration,
@@ -11,7 +11,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// From about `first` up to `max`.
+    /// Starts with a pause of about `first`.
     #[must_use]
     pub const fn new(first: Duration, max: Duration) -> Self {
         Self {
@@ -21,7 +21,8 @@ impl Backoff {
         }
     }
 
-    /// The next pause. `chance` (0 to 1) spreads those of nodes that failed together over half of it.
+    /// The next pause. `chance`, from 0 to 1, spreads the attempts of nodes that failed together over half of the
+    /// pause.
     pub fn next(&mut self, chance: f64) -> Duration {
         let whole = self.first.saturating_mul(1 << self.failures.min(10));
         let whole = whole.min(self.max);
@@ -29,7 +30,7 @@ impl Backoff {
         whole / 2 + (whole / 2).mul_f64(chance.clamp(0.0, 1.0))
     }
 
-    /// It has worked.
+    /// Starts again after a success.
     pub fn reset(&mut self) {
         self.failures = 0;
     }

@@ -1,11 +1,11 @@
-//! JSON arrays that are read up to a bound: what is short on the wire must not become large in memory.
+//! JSON arrays with a limited number of elements. A short text must not become large in memory.
 
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 
-/// The first `MAX` elements of a JSON array, and how many it has. Those behind them are skipped, whatever they are.
+/// The first `MAX` elements of a JSON array, and the number of all. Parsing skips the elements after the first `MAX`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BoundedList<T, const MAX: usize> {
     items: Vec<T>,
@@ -13,7 +13,6 @@ pub struct BoundedList<T, const MAX: usize> {
 }
 
 impl<T, const MAX: usize> BoundedList<T, MAX> {
-    /// A list of one.
     pub fn one(item: T) -> Self {
         Self {
             items: vec![item],
@@ -21,12 +20,12 @@ impl<T, const MAX: usize> BoundedList<T, MAX> {
         }
     }
 
-    /// How many elements the array has.
+    /// The number of elements in the array, which may exceed `MAX`.
     pub const fn count(&self) -> usize {
         self.count
     }
 
-    /// All elements; none where there are more than `MAX`.
+    /// All elements, or `None` if there are more than `MAX`.
     pub fn into_all(self) -> Option<Vec<T>> {
         (self.count <= MAX).then_some(self.items)
     }

@@ -1,10 +1,10 @@
-//! Shell completions and manual pages of the programs, made from their command lines.
+//! Shell completions and manual pages, generated from the command lines of the programs.
 
 use clap::{Command, Subcommand};
 use clap_complete::Shell;
 use thiserror::Error;
 
-/// The subcommands that print a program's own documents. Every program has the same two.
+/// The subcommands that print a program's own documents. Every program has both.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Document {
     /// Print completions for a shell.
@@ -22,19 +22,18 @@ pub enum Document {
 /// Why a document cannot be printed.
 #[derive(Debug, Error)]
 pub enum DocumentError {
-    /// The program has no subcommand of this name.
+    /// The program has no subcommand with this name.
     #[error("there is no subcommand {0}; `--help` lists them")]
     NoSubcommand(String),
-    /// Writing failed.
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }
 
 impl Document {
-    /// The document's text, for a program with this command line.
+    /// Renders the document for a program with this command line.
     ///
     /// # Errors
-    /// The subcommand whose page is wanted does not exist.
+    /// [`DocumentError`] if the subcommand does not exist.
     pub fn render(&self, mut program: Command) -> Result<Vec<u8>, DocumentError> {
         let mut text = Vec::new();
         match self {

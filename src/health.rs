@@ -1,19 +1,19 @@
-//! The health of the server: named checks of its dependencies, and whether it is shutting down.
+//! Readiness of the server: named checks of its dependencies, and whether it is shutting down.
 //!
-//! Some checks probe a dependency, at most once per [`HealthSettings::keep`]. No request waits for a probe longer than
-//! [`HealthSettings::deadline`]. Other checks only read a known state.
-#![expect(missing_docs, reason = "names that say it all have no comment")]
+//! Some checks run a probe. Requests share a result for [`HealthSettings::keep`], and none waits longer than
+//! [`HealthSettings::deadline`]. Other checks read a state that the server already has.
 
 mod causes;
 mod observation;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::{LocalBoxFuture, join_all};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::panics;
@@ -21,25 +21,24 @@ use crate::panics;
 pub use causes::{CAUSES, CLOCK, DATABASE_LOG, DISK, FCM, HEADERS, REDIS, WALLET};
 pub use observation::Observation;
 
-/// The failing check of a server that is shutting down.
+/// The reason that a server gives while it is shutting down.
 pub const DRAINING: &str = "draining";
 
-/// The result of a check: success, or why it fails.
+/// Whether a dependency works, or why not.
 type Answer = Result<(), String>;
 
-/// How a dependency is checked.
+/// How a check finds out whether its dependency works.
 enum Probe {
-    /// By a request to it.
     Ask(Box<dyn Fn() -> LocalBoxFuture<'static, Answer> + Send + Sync>),
-    /// By its known state.
     Look(Box<dyn Fn() -> Answer + Send + Sync>),
 }
 
+/// How long results are valid, and how long checks may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HealthSettings {
     /// How long a result is valid.
     pub keep: Duration,
-    /// Maximum duration of a check; a slower one fails.
+    /// How long a check may take before it counts as failed.
     pub deadline: Duration,
 }
 
@@ -52,21 +51,21 @@ impl Default for HealthSettings {
     }
 }
 
-/// The results of all checks.
+/// The state of all dependencies.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Readiness {
     pub ready: Vec<&'static str>,
-    /// Failing checks that the server can work without for a while.
+    /// Optional dependencies that fail.
     pub degraded: Vec<&'static str>,
-    /// Other failing checks, and [`DRAINING`].
+    /// Required dependencies that fail, and [`DRAINING`].
     pub not_ready: Vec<&'static str>,
-    /// All checks that the server can work without for a while.
+    /// All optional dependencies, whether they work or not.
     pub optional: Vec<&'static str>,
-    /// Why checks fail; for admins only.
+    /// Why dependencies fail. Only admins may see it.
     pub reasons: BTreeMap<&'static str, String>,
 }
 
-/// The checks of a server; cheap to clone.
+/// The checks of a server. Clones share their results.
 #[derive(Clone)]
 pub struct Health(Arc<Shared>);
 
@@ -78,7 +77,7 @@ struct Shared {
 
 struct Check {
     name: &'static str,
-    /// Whether the server can work without it for a while.
+    /// Whether the server works without the dependency, though in part.
     is_optional: bool,
     probe: Probe,
     state: Mutex<State>,
@@ -88,13 +87,13 @@ struct Check {
 struct State {
     latest: Option<(Instant, Answer)>,
     running: Option<Running>,
-    /// The last logged result.
+    /// The result that was last logged.
     logged: Option<bool>,
 }
 
 struct Running {
     since: Instant,
-    /// The result, once the probe is done.
+    /// The result, once the probe has finished.
     result: watch::Receiver<Option<Answer>>,
 }
 
@@ -115,7 +114,7 @@ impl Health {
         }))
     }
 
-    /// Adds a check. `probe` must end at some time; until then it does not run again.
+    /// Adds a check of a required dependency. `probe` must finish at some time; it does not run twice at once.
     #[must_use]
     pub fn with<F>(self, name: &'static str, probe: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
@@ -125,7 +124,7 @@ impl Health {
         self.adding(name, false, ask)
     }
 
-    /// Adds a check that the server can work without: a failure is reported, and the server stays ready.
+    /// Adds a check of an optional dependency, whose failure only degrades the server.
     #[must_use]
     pub fn with_optional<F>(
         self,
@@ -139,7 +138,7 @@ impl Health {
         self.adding(name, true, ask)
     }
 
-    /// Adds a check of a known state that the server can work without.
+    /// Adds a check of an optional dependency whose state is already known.
     #[must_use]
     pub fn with_known(
         self,
@@ -164,12 +163,11 @@ impl Health {
         }))
     }
 
-    /// Reports not ready from now on, because the server is shutting down.
+    /// Marks the server as shutting down, and so as not ready.
     pub fn drain(&self) {
         self.0.draining.store(true, Ordering::Release);
     }
 
-    /// Whether the server is shutting down.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.0.draining.load(Ordering::Acquire)
@@ -205,11 +203,11 @@ impl Health {
         readiness
     }
 
-    /// Logs changes of known states, also while no request asks for them.
+    /// Logs the changes of known states, even if no request asks for them.
     pub fn look(&self) {
         for check in &self.0.checks {
             if let Probe::Look(look) = &check.probe {
-                // The result goes to the log only.
+                // The result serves only the log here.
                 drop(check.look(look));
             }
         }
@@ -226,7 +224,7 @@ impl Check {
 
     fn look(&self, look: &dyn Fn() -> Answer) -> Answer {
         let answer = look();
-        self.note(&mut self.state(), &answer);
+        self.note(&mut self.state.lock(), &answer);
         answer
     }
 
@@ -236,7 +234,7 @@ impl Check {
         settings: &HealthSettings,
     ) -> Answer {
         let (since, mut result) = {
-            let mut state = self.state();
+            let mut state = self.state.lock();
             if let Some((at, answer)) = &state.latest
                 && at.elapsed() < settings.keep
             {
@@ -249,19 +247,19 @@ impl Check {
         let late = || Err("no answer in time".to_owned());
         match tokio::time::timeout(left, result.wait_for(Option::is_some)).await {
             Ok(Ok(answer)) => answer.clone().unwrap_or_else(late),
-            // The thread of the probe has ended.
+            // The task of the probe ended without a result.
             Ok(Err(_)) => {
-                self.state().running = None;
+                self.state.lock().running = None;
                 late()
             }
             Err(_) => {
-                self.note(&mut self.state(), &late());
+                self.note(&mut self.state.lock(), &late());
                 late()
             }
         }
     }
 
-    /// Spawns the probe, so that dropping a waiting request does not cancel it.
+    /// Runs the probe in a task of its own, so that a dropped request does not cancel it.
     fn start(self: &Arc<Self>, asked: LocalBoxFuture<'static, Answer>) -> Running {
         let (sender, result) = watch::channel(None);
         let check = Arc::clone(self);
@@ -269,7 +267,7 @@ impl Check {
             let answer = panics::contained(check.name, asked).await;
             let answer = answer.unwrap_or_else(|| Err("the check panicked".to_owned()));
             {
-                let mut state = check.state();
+                let mut state = check.state.lock();
                 check.note(&mut state, &answer);
                 state.latest = Some((Instant::now(), answer.clone()));
                 state.running = None;
@@ -282,7 +280,7 @@ impl Check {
         }
     }
 
-    /// Logs a change of the result.
+    /// Logs a change of state once.
     fn note(&self, state: &mut State, answer: &Answer) {
         let works = answer.is_ok();
         let before = state.logged.replace(works);
@@ -301,10 +299,6 @@ impl Check {
             }
             _ => {}
         }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -333,7 +327,7 @@ mod tests {
                 Ok(())
             }
         });
-        // A dropped request does not cancel the probe.
+        // A dropped request cancels nothing.
         let mut gone = Box::pin(health.readiness());
         assert!(futures_util::poll!(&mut gone).is_pending());
         drop(gone);

@@ -1,6 +1,6 @@
-//! Large work beside the workers: hashing and parsing bodies, and large events of sockets.
+//! Large work on threads beside the workers: hashing and parsing bodies, and large events of sockets.
 //!
-//! A worker serves thousands of connections. What takes it more than a few milliseconds holds up all of them.
+//! A worker serves thousands of connections. Work of more than a few milliseconds delays all of them.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -13,27 +13,27 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::limits::{AddressKey, KeyedBudget};
 
-/// Bytes that a worker hashes and parses itself: that takes it about a millisecond.
+/// Largest body, in bytes, that a worker hashes and parses itself. That takes about a millisecond.
 pub const LIGHT: usize = 128 * 1024;
 
-/// How much less such a thread has of a core than a worker that wants it too: a tenth.
+/// The priority of such a thread. It gets a tenth of the CPU time of a worker that competes with it.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
 
-/// The work beside a worker did not come to its end: it panicked, or there was no thread for it.
+/// The work panicked, or no thread could be started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the work was not done")]
 pub struct NotDone;
 
-/// Threads for large work: one core stays free for the workers. Cheap to clone.
+/// Limits the threads for large work. One core stays free for the workers. Clones share the limit.
 #[derive(Debug, Clone)]
 pub struct HeavyWork {
     threads: Arc<Semaphore>,
-    /// Each address has one thread at a time, so that its next work waits behind that of others.
+    /// Each address has one thread at a time, so its next work queues behind that of others.
     turns: KeyedBudget<AddressKey, Turn>,
 }
 
-/// The one thread of an address.
+/// The permit of an address for its one thread.
 #[derive(Debug)]
 struct Turn(Arc<Semaphore>);
 
@@ -58,16 +58,16 @@ impl HeavyWork {
         }
     }
 
-    /// A permit for each thread.
+    /// One permit for each thread, for work that must take a thread itself.
     #[must_use]
     pub const fn threads(&self) -> &Arc<Semaphore> {
         &self.threads
     }
 
-    /// Works on so many bytes: here if they are few, else on a thread when it is the turn of this address.
+    /// Runs work on a body of this size: here if it is small, otherwise on a thread. An address has one thread at a time.
     ///
     /// # Errors
-    /// [`NotDone`], of a thread.
+    /// [`NotDone`] if the work on the thread did not finish.
     pub async fn run<T: Send + 'static>(
         &self,
         address: Option<AddressKey>,
@@ -79,13 +79,13 @@ impl HeavyWork {
         }
         let place = address.and_then(|address| self.turns.take(Some(address)).ok());
         let turn = match place.as_ref().and_then(|place| place.shared().next()) {
-            // No semaphore here is ever closed.
+            // These semaphores are never closed.
             Some(turn) => Arc::clone(&turn.0).acquire_owned().await.ok(),
             None => None,
         };
         let thread = Arc::clone(&self.threads).acquire_owned().await.ok();
         beside(move || {
-            // Also when nobody waits for it any more, its thread is in use until it is done.
+            // The permits last until the work ends, even if the caller no longer waits.
             let _held = (thread, turn, place);
             work()
         })
@@ -93,7 +93,7 @@ impl HeavyWork {
     }
 }
 
-/// Does this on a thread of its own, whatever it takes. The thread yields to workers, as far as the system can do that.
+/// Runs work on a new thread, whatever it costs. The thread yields to workers where the system supports it.
 ///
 /// # Errors
 /// [`NotDone`].
@@ -113,7 +113,7 @@ fn start(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let thread = Builder::new().name("heavy".to_owned());
     thread
         .spawn(move || {
-            // Elsewhere it would count for the whole process.
+            // On other systems it would affect the whole process.
             #[cfg(target_os = "linux")]
             if let Err(error) = rustix::process::nice(NICE) {
                 log::debug!("a thread for large work has the priority of a worker: {error}");
@@ -124,7 +124,7 @@ fn start(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
         .map(drop)
 }
 
-/// Lets go of bytes: of many, on another thread, since giving their memory back takes milliseconds.
+/// Drops bytes. Freeing a large buffer takes milliseconds, so that happens on another thread.
 pub fn let_go<T: AsRef<[u8]> + Send + 'static>(bytes: T) {
     if bytes.as_ref().len() > LIGHT {
         // Without a thread they are dropped here.
@@ -152,7 +152,7 @@ mod tests {
         assert_ne!(at(LIGHT + 1).await.unwrap(), worker);
     }
 
-    /// Work of an address that says when it has begun, and ends when it is told to.
+    /// Work of an address that signals its start and waits for a signal to end.
     fn held(
         work: &HeavyWork,
         address: Option<AddressKey>,

@@ -1,55 +1,54 @@
-//! Identifiers that every layer shares. This file imports nothing from the crate.
+//! Identifiers that every room shares.
 
 use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
 
-/// Length of an identity key in hexadecimal characters (33 bytes, compressed SEC1).
+/// Characters of an identity key in hexadecimal (33 bytes, compressed SEC1).
 pub const IDENTITY_KEY_HEX_LEN: usize = 66;
 
-/// A compressed secp256k1 public key (33 bytes) that names a party (BRC-103 `identityKey`).
+/// A compressed secp256k1 public key (33 bytes) that identifies a party (BRC-103 `identityKey`).
 ///
-/// Only points on the curve can be held. Displayed as 66 lower-case hexadecimal characters.
+/// It is always a point on the curve. `Display` writes 66 lower-case hexadecimal characters.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IdentityKey([u8; 33]);
 
-/// Why a text or bytes are no identity key.
+/// Why a text or bytes are not an identity key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum IdentityKeyError {
-    /// Not hexadecimal, or not of a public key's length.
+    /// The text is not hexadecimal, or has the wrong length.
     #[error("an identity key is 66 hexadecimal characters")]
     Shape,
-    /// The bytes are no point on secp256k1.
+    /// The bytes are not a point on secp256k1.
     #[error("not a point on secp256k1")]
     NotOnCurve,
 }
 
 impl IdentityKey {
-    /// The key of these 33 compressed or 65 uncompressed SEC1 bytes.
+    /// Parses 33 compressed or 65 uncompressed SEC1 bytes.
     ///
     /// # Errors
-    /// [`IdentityKeyError::NotOnCurve`] when they encode no point on the curve.
+    /// [`IdentityKeyError::NotOnCurve`] if the bytes are not a point on the curve.
     pub fn from_sec1(bytes: &[u8]) -> Result<Self, IdentityKeyError> {
         secp256k1::PublicKey::from_slice(bytes)
             .map(Self::from)
             .map_err(|_| IdentityKeyError::NotOnCurve)
     }
 
-    /// The 33 compressed bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 33] {
         &self.0
     }
 
-    /// Its beginning, for the log.
+    /// The first characters, for logs.
     #[must_use]
     pub fn shortened(&self) -> String {
         let hex = self.to_hex();
         format!("{}…", hex.get(..10).unwrap_or(&hex))
     }
 
-    /// 66 lower-case hexadecimal characters.
+    /// Writes 66 lower-case hexadecimal characters.
     #[must_use]
     pub fn to_hex(&self) -> String {
         // `hex::encode` pushes one character after another, and each write needs several keys.
@@ -70,7 +69,7 @@ impl From<secp256k1::PublicKey> for IdentityKey {
 impl FromStr for IdentityKey {
     type Err = IdentityKeyError;
 
-    /// Accepts upper and lower case, compressed (66) and uncompressed (130) hexadecimal.
+    /// Parses upper and lower case, compressed (66) and uncompressed (130) hexadecimal.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.len() != IDENTITY_KEY_HEX_LEN && text.len() != 130 {
             return Err(IdentityKeyError::Shape);
@@ -86,37 +85,37 @@ impl fmt::Display for IdentityKey {
     }
 }
 
-/// Shortened: logs need to tell parties apart, not to repeat whole keys.
+/// Shortened, because logs need not repeat whole keys to tell parties apart.
 impl fmt::Debug for IdentityKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "IdentityKey({})", self.shortened())
     }
 }
 
-/// A room's name. By convention `{recipient identity key}-{message box}`.
+/// The name of a room. By convention it is `{recipient identity key}-{message box}`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RoomId(Box<str>);
 
 impl RoomId {
-    /// A room id of any form.
+    /// Accepts any text, with or without the convention.
     #[must_use]
     pub fn new(text: impl Into<Box<str>>) -> Self {
         Self(text.into())
     }
 
-    /// The room of `recipient`'s box `message_box`.
+    /// The room of a recipient's message box.
     #[must_use]
     pub fn of(recipient: &IdentityKey, message_box: &str) -> Self {
         Self(format!("{recipient}-{message_box}").into())
     }
 
-    /// The text as it was given.
+    /// The text as the client wrote it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The first 66 characters if they could be an identity key and a `-` follows. Cheap: no curve arithmetic.
+    /// The first 66 characters, if they are hexadecimal and a `-` follows. It costs no curve arithmetic.
     #[must_use]
     pub fn owner_hex(&self) -> Option<&str> {
         let (key, rest) = self.0.split_at_checked(IDENTITY_KEY_HEX_LEN)?;
@@ -124,7 +123,7 @@ impl RoomId {
         is_key.then_some(key)
     }
 
-    /// The same room with its owner's key in lower case, as rooms are kept and events named.
+    /// The same room with the owner's key in lower case, the form that the server stores and sends.
     #[must_use]
     pub fn canonical(self) -> Self {
         match self.owner_hex() {
@@ -136,8 +135,8 @@ impl RoomId {
         }
     }
 
-    /// Owner and box, split at character 66 (a box name may contain `-`); `None` when the id does not
-    /// follow the convention or the key is not on the curve.
+    /// Owner and box, split at character 66, because a box name may contain `-`. Returns `None` if the id does not follow the
+    /// convention or the key is not on the curve.
     #[must_use]
     pub fn parts(&self) -> Option<(IdentityKey, &str)> {
         let (key, rest) = self.0.split_at_checked(IDENTITY_KEY_HEX_LEN)?;
@@ -158,38 +157,36 @@ impl fmt::Debug for RoomId {
     }
 }
 
-/// An Engine.IO session id: 20 url-safe characters made from 15 random bytes.
+/// An Engine.IO session id: 20 URL-safe characters that encode 15 random bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sid([u8; Self::LEN]);
 
 impl Sid {
-    /// Length in characters.
     pub const LEN: usize = 20;
 
-    /// The session id that encodes these random bytes.
+    /// Encodes 15 random bytes.
     #[must_use]
     pub fn from_random(bytes: [u8; 15]) -> Self {
         use base64::Engine as _;
         let mut text = [0; Self::LEN];
-        // 15 bytes fill 20 characters exactly, so the length always fits.
+        // 15 bytes encode to exactly 20 characters, so the length always fits.
         let _ = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode_slice(bytes, &mut text);
         Self(text)
     }
 
-    /// A fresh, unguessable session id.
+    /// Creates an unguessable session id.
     #[must_use]
     pub fn random() -> Self {
         Self::from_random(rand::random())
     }
 
-    /// The 20 characters.
     #[must_use]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
-/// A text is no session id.
+/// The text is not a session id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("not a session id")]
 pub struct SidError;

@@ -1,4 +1,4 @@
-//! Trimming as JavaScript does it, so that a name means the same here as in the servers and clients in use.
+//! Trims as JavaScript does, so that a name means the same here as in the servers and clients in use.
 
 /// `String.prototype.trim`. Unlike [`str::trim`] it removes U+FEFF and keeps U+0085.
 #[must_use]
@@ -6,7 +6,7 @@ pub fn js_trim(text: &str) -> &str {
     text.trim_matches(is_space)
 }
 
-/// Whether nothing is left of a text once it is trimmed.
+/// Whether a text is empty after trimming.
 #[must_use]
 pub fn is_js_blank(text: &str) -> bool {
     js_trim(text).is_empty()
@@ -21,7 +21,7 @@ fn is_space(character: char) -> bool {
 mod tests {
     use super::*;
 
-    /// What `''.trim()` of Node removes, of all 65,536 code units.
+    /// The characters that `''.trim()` of Node.js removes, out of all 65,536 code units.
     const SPACES: [char; 25] = [
         '\u{9}', '\u{a}', '\u{b}', '\u{c}', '\u{d}', '\u{20}', '\u{a0}', '\u{1680}', '\u{2000}',
         '\u{2001}', '\u{2002}', '\u{2003}', '\u{2004}', '\u{2005}', '\u{2006}', '\u{2007}',

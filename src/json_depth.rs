@@ -1,11 +1,11 @@
-//! How deeply JSON is nested, told without reading it: before anything that a peer sent is parsed.
+//! The nesting depth of JSON, found without parsing. The server checks it before it parses input.
 
 use memchr::{memchr2, memchr2_iter};
 
-/// Whether a text opens more than `max` objects and arrays within each other. Of what is no JSON, either answer may come.
+/// Whether a text opens more than `max` nested objects and arrays. For invalid JSON the result may be wrong.
 #[must_use]
 pub fn is_deeper(json: &[u8], max: usize) -> bool {
-    // What opens fewer at all, which is nearly everything, need not be looked at any closer.
+    // Nearly all texts have fewer opening brackets, and need no closer look.
     if memchr2_iter(b'{', b'[', json).nth(max).is_none() {
         return false;
     }
@@ -27,11 +27,11 @@ pub fn is_deeper(json: &[u8], max: usize) -> bool {
     false
 }
 
-/// What follows a string that has begun.
+/// The bytes after the end of a string.
 fn behind_string(mut rest: &[u8]) -> &[u8] {
     while let Some(at) = memchr2(b'"', b'\\', rest) {
         let is_end = rest.get(at) == Some(&b'"');
-        // An escape takes the next byte along.
+        // An escape includes the next byte.
         let length = if is_end { 1 } else { 2 };
         rest = rest.get(at + length..).unwrap_or_default();
         if is_end {

@@ -1,20 +1,20 @@
-//! Reading JSON objects, and nothing else, into structs: serde would read one from an array of its fields too.
+//! Parses JSON objects into structs. serde alone would also accept an array of the fields.
 
 use serde::Deserialize;
 use thiserror::Error;
 
-/// A text that is not read.
+/// Why a text does not parse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum JsonObjectError {
-    /// It is no object.
+    /// The text is not an object.
     #[error("it is no JSON object")]
     NotAnObject,
-    /// It is malformed, or its fields are not those that are asked for.
+    /// The text is malformed, or a field is missing or has another type.
     #[error("it is malformed, or a field is missing or of another type")]
     Fields,
 }
 
-/// Reads a struct from the text of an object.
+/// Parses the text of an object.
 ///
 /// # Errors
 /// [`JsonObjectError`].
@@ -23,7 +23,7 @@ pub fn read<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, JsonObjectError>
     serde_json::from_str(json).map_err(|_| JsonObjectError::Fields)
 }
 
-/// The same of bytes that may not be text.
+/// Parses the bytes of an object. They may be invalid UTF-8.
 ///
 /// # Errors
 /// [`JsonObjectError`].
@@ -84,7 +84,7 @@ mod tests {
         );
     }
 
-    /// What is not asked for is skipped without a stack, however deep it goes; what is read has a bound.
+    /// Unwanted fields are skipped without recursion, however deep they are. Wanted fields have a depth limit.
     #[test]
     fn depth_costs_no_stack() {
         let deep =

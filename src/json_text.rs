@@ -1,15 +1,15 @@
-//! Strings as JSON text: what `serde_json` writes, faster where there is little to escape.
+//! Writes JSON strings as `serde_json` does, but faster where few characters need escaping.
 
-/// Bytes that are looked at together: as many as one instruction takes on most processors.
+/// Bytes examined together, as many as one instruction handles on most CPUs.
 const LANES: usize = 32;
 
-/// Appends `text` as a JSON string, with its quotation marks.
+/// Appends `text` as a JSON string with its quotation marks.
 pub fn push_string(out: &mut Vec<u8>, text: &str) {
     out.reserve(text.len() + 2);
     out.push(b'"');
     let mut rest = text.as_bytes();
     while let Some((lanes, behind)) = rest.split_first_chunk::<LANES>() {
-        // Without a way out of the loop it is done for all of them at once.
+        // The loop has no early exit, so the compiler vectorizes it.
         let escapes = lanes.iter().fold(0, |found, &byte| found | escapes(byte));
         if escapes > 0 {
             for &byte in lanes {
@@ -26,7 +26,7 @@ pub fn push_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// Bytes of `text` as a JSON string, with its quotation marks: what [`push_string`] appends.
+/// The number of bytes that [`push_string`] appends for `text`.
 #[must_use]
 pub fn encoded_len(text: &str) -> usize {
     let mut bytes = text.len() + 2;
@@ -41,10 +41,10 @@ pub fn encoded_len(text: &str) -> usize {
     bytes + rest.iter().map(|&byte| added(byte)).sum::<usize>()
 }
 
-/// Bytes of what [`push_string`] appends for what it appends for `text`: a string within a string.
+/// The number of bytes of a string within a string: [`push_string`] applied twice.
 #[must_use]
 pub fn encoded_twice_len(text: &str) -> usize {
-    // The inner quotation marks are escaped, and the outer ones are added.
+    // The inner quotation marks are escaped, and outer ones are added.
     let mut bytes = text.len() + 6;
     let mut rest = text.as_bytes();
     while let Some((lanes, behind)) = rest.split_first_chunk::<LANES>() {
@@ -57,7 +57,7 @@ pub fn encoded_twice_len(text: &str) -> usize {
     bytes + rest.iter().map(|&byte| added_twice(byte)).sum::<usize>()
 }
 
-/// Bytes that escaping twice adds to this one. A backslash is escaped again, a letter is not.
+/// Bytes that escaping twice adds to a byte. A backslash is escaped again, a letter is not.
 fn added_twice(byte: u8) -> usize {
     match byte {
         b'"' | b'\\' => 3,
@@ -68,7 +68,7 @@ fn added_twice(byte: u8) -> usize {
     }
 }
 
-/// Bytes that escaping adds to this one.
+/// Bytes that escaping adds to a byte.
 fn added(byte: u8) -> usize {
     match byte {
         0x08 | b'\t' | b'\n' | 0x0c | b'\r' | b'"' | b'\\' => 1,
@@ -77,7 +77,7 @@ fn added(byte: u8) -> usize {
     }
 }
 
-/// One if this byte must be escaped.
+/// Returns 1 if the byte must be escaped, otherwise 0.
 fn escapes(byte: u8) -> u8 {
     u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\')
 }

@@ -1,14 +1,14 @@
-//! JSON that can write what no text is: half of a surrogate pair. JavaScript strings may hold one, Unicode texts may not.
+//! Detects JSON strings that are not Unicode: escapes of half a surrogate pair, which JavaScript strings may contain.
 
-/// Why such a text is refused, for people.
+/// Explains the refusal of such a text to people.
 pub const HALF_A_PAIR: &str =
     "it has half of a surrogate pair, so it is not Unicode; encode other data, as with base64";
 
-/// Whether every string in a JSON text is Unicode: each escaped half of a surrogate pair stands next to its other half.
-/// `json` must be valid JSON.
+/// Whether every string of a valid JSON text is Unicode. Then each escaped half of a surrogate pair is next to its other
+/// half.
 #[must_use]
 pub fn is_unicode(json: &str) -> bool {
-    // Only escapes can write half a pair, and few texts have any.
+    // Only escapes can write half a pair, and few texts have escapes.
     if !json.contains(r"\u") {
         return true;
     }
@@ -32,10 +32,10 @@ pub fn is_unicode(json: &str) -> bool {
     true
 }
 
-/// Bytes of `\u` and four digits.
+/// The length of `\u` and four digits in bytes.
 const ESCAPE_LEN: usize = 6;
 
-/// The UTF-16 code unit that an escape at the beginning of `text` writes, if there is one.
+/// The UTF-16 code unit of an escape at the start of `text`, if there is one.
 fn unit(text: &[u8]) -> Option<u16> {
     let digits = text.strip_prefix(br"\u")?.get(..4)?;
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
@@ -54,7 +54,7 @@ mod tests {
             r#""\u0041\n\\""#,
             r#""\ud83d\ude00""#,
             r#""\uD83D\uDE00\ud83d\ude00""#,
-            // A backslash, and a text that looks like half a pair.
+            // A backslash, followed by a text that resembles half a pair.
             r#""\\ud800""#,
             r#"{"\u0061":[7,"\\\\ud800"]}"#,
         ] {

@@ -1,4 +1,4 @@
-//! The default binary: `messagebox-server`.
+//! The server: `messagebox-server`.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -10,15 +10,15 @@ use messagebox::model::IdentityList::{Allow, Block};
 use messagebox::server::{self, Server, ServerError};
 use messagebox::telemetry;
 
-/// The system's allocator keeps the memory of closed sockets; this one returns it within seconds.
+/// The system's allocator keeps the memory of a peak. This one returns it within seconds.
 #[cfg(all(target_os = "linux", feature = "jemalloc"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// The configuration cannot be used.
+/// The configuration is invalid.
 const EXIT_CONFIG: u8 = 2;
 
-/// A second signal came during the shutdown.
+/// A second signal interrupted the shutdown.
 const EXIT_INTERRUPTED: u8 = 3;
 
 fn main() -> ExitCode {
@@ -40,10 +40,7 @@ fn main() -> ExitCode {
     telemetry::start(settings.log_filter(), settings.log.format);
     telemetry::set_access_log(settings.log.access);
     if let Some(task) = &cli.task {
-        return match run(task, &settings) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => fail(&error, 1),
-        };
+        return run_task(task, &settings);
     }
     if let Some(after) = cli.export_payments {
         return export_payments(&settings, after);
@@ -54,7 +51,7 @@ fn main() -> ExitCode {
             .run()
             .await;
         if let Err(error @ ServerError::Interrupted(_)) = &served {
-            // At once: leaving this block would wait for busy threads.
+            // Exit at once: leaving this block would wait for busy threads.
             fail(error, EXIT_INTERRUPTED);
             std::process::exit(EXIT_INTERRUPTED.into());
         }
@@ -83,43 +80,46 @@ fn fail_to_serve(error: &ServerError) -> ExitCode {
     fail(error, code)
 }
 
-/// Runs a task instead of serving.
-fn run(task: &Task, settings: &Settings) -> Result<(), ServerError> {
-    let mut out = std::io::stdout();
-    let mut change = |list, of: &messagebox::config::Identities, listed| {
-        server::change_list(settings, list, &of.keys, listed, &mut out)
-    };
-    match task {
-        Task::Block(of) => change(Block, of, true),
-        Task::Unblock(of) => change(Block, of, false),
-        Task::Allow(of) => change(Allow, of, true),
-        Task::Disallow(of) => change(Allow, of, false),
-        Task::Lists => server::print_lists(settings, &mut out),
+/// Does one task with the settings, without serving.
+fn run_task(task: &Task, settings: &Settings) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    let done = match task {
         Task::Migrate { dry_run } => server::migrate(settings, *dry_run, &mut out),
-        Task::Compact { dry_run } => server::compact(settings, *dry_run, &mut out),
-        Task::AcceptDatabase => server::accept_database(settings, &mut out),
         Task::Export { file } => {
-            report(
+            return moved(
                 "exported",
-                &server::export_archive(settings, file.as_deref())?,
+                server::export_archive(settings, file.as_deref()),
             );
-            Ok(())
         }
         Task::Import { file } => {
-            report(
+            return moved(
                 "imported",
-                &server::import_archive(settings, file.as_deref())?,
+                server::import_archive(settings, file.as_deref()),
             );
-            Ok(())
         }
-        // It needs no configuration, so it is already done.
-        Task::Document(_) => Ok(()),
+        Task::AcceptDatabase => server::accept_database(settings, &mut out),
+        Task::Compact { dry_run } => server::compact(settings, *dry_run, &mut out),
+        Task::Block(whom) => server::change_list(settings, Block, &whom.keys, true, &mut out),
+        Task::Unblock(whom) => server::change_list(settings, Block, &whom.keys, false, &mut out),
+        Task::Allow(whom) => server::change_list(settings, Allow, &whom.keys, true, &mut out),
+        Task::Disallow(whom) => server::change_list(settings, Allow, &whom.keys, false, &mut out),
+        Task::Lists => server::print_lists(settings, &mut out),
+        Task::Document(document) => return print_document(document),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, 1),
     }
 }
 
-/// Reports on standard error, because the archive itself may go to standard output.
-fn report(what: &str, rows: &RowCounts) {
-    let written = writeln!(
+/// Prints to standard error, because the archive may go to standard output.
+fn moved(what: &str, rows: Result<RowCounts, ServerError>) -> ExitCode {
+    let rows = match rows {
+        Ok(rows) => rows,
+        Err(error) => return fail(&error, 1),
+    };
+    // A closed standard error cannot report anything.
+    let _ = writeln!(
         std::io::stderr(),
         "{what} {} rows: {} messages in {} boxes, {} permissions, {} fees, {} devices, {} payments with {} inputs, {} payments of other servers, {} identities on lists",
         rows.total(),
@@ -133,14 +133,14 @@ fn report(what: &str, rows: &RowCounts) {
         rows.payment_replays,
         rows.identity_lists,
     );
-    // There is no other place to report to if standard error is closed.
-    drop(written);
+    ExitCode::SUCCESS
 }
 
 fn export_payments(settings: &Settings, after: i64) -> ExitCode {
     let mut out = std::io::stdout().lock();
-    let exporting = server::export_payments(settings, after, &mut out);
-    match actix_web::rt::System::new().block_on(exporting) {
+    let exported =
+        actix_web::rt::System::new().block_on(server::export_payments(settings, after, &mut out));
+    match exported {
         Ok(count) => {
             log::info!("{count} payments");
             ExitCode::SUCCESS
@@ -150,14 +150,14 @@ fn export_payments(settings: &Settings, after: i64) -> ExitCode {
     }
 }
 
-/// Checks whether the server could start, and prints its settings.
+/// Finds everything that would prevent a start, and creates nothing.
 fn check_config(loaded: &Loaded, variables: &Variables) -> ExitCode {
     let warnings = match server::check(&loaded.settings) {
         Ok(warnings) => warnings,
         Err(error) => return fail_to_serve(&error),
     };
     for warning in warnings {
-        // There is no other place to report to if standard error is closed.
+        // A closed standard error cannot report anything.
         let _ = writeln!(std::io::stderr(), "messagebox-server: warning: {warning}");
     }
     match show(loaded, &variables.of_file) {
@@ -181,7 +181,7 @@ fn print(text: &[u8]) -> ExitCode {
 }
 
 fn fail(error: &dyn std::error::Error, code: u8) -> ExitCode {
-    // There is no other place to report to if standard error is closed.
+    // A closed standard error cannot report anything.
     let _ = writeln!(std::io::stderr(), "messagebox-server: {error}");
     ExitCode::from(code)
 }

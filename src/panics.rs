@@ -1,8 +1,8 @@
-//! Panics: contained where one command of an actor ends, counted and logged in one place.
+//! Catches panics in actors and tasks, and counts and logs every panic in one place.
 //!
-//! Tokio ends the task that panics, and with it the actor: its `stopped` is not called, its address goes on taking messages
-//! that nobody handles, and no supervisor hears of it. So actors handle each command behind [`contain`], and tasks are
-//! polled behind it ([`contained`]).
+//! A panic in an actor ends its tokio task. Then `stopped` is not called, the address accepts messages that nobody
+//! handles, and no supervisor is notified. So actors handle each command in [`contain`], and tasks are polled in
+//! [`contained`].
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -12,30 +12,30 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 
-/// Panics since the start of the process, contained or not.
+/// Panics since the start of the process, caught or not.
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
-    /// How many boundaries this thread is inside of.
+    /// The number of nested [`contain`] calls on this thread.
     static DEPTH: Cell<usize> = const { Cell::new(0) };
-    /// Where the panic happened that is on its way to a boundary.
+    /// Where the panic happened that is unwinding to a [`contain`] call.
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Panics since the start of the process; those outside of any boundary count once [`watch`] was called.
+/// Panics since the start of the process. Those outside of [`contain`] count once [`watch`] was called.
 #[must_use]
 pub fn count() -> u64 {
     PANICS.load(Ordering::Relaxed)
 }
 
-/// Notes where panics happen, and counts and logs those that no boundary contains. A second call changes nothing.
+/// Records where panics happen, and counts and logs those outside of [`contain`]. A second call has no effect.
 pub fn watch() {
     static WATCHING: Once = Once::new();
     WATCHING.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             if DEPTH.get() > 0 {
-                // The boundary logs it, in one line.
+                // [`contain`] logs it in one line.
                 PLACE.set(place(panic));
                 return;
             }
@@ -47,7 +47,7 @@ pub fn watch() {
     });
 }
 
-/// Does `act` for `actor`; `None` when it panicked. The caller makes its state good again.
+/// Runs `act` for `actor`. Returns `None` if it panicked; then the caller must restore its state.
 pub fn contain<T>(actor: &'static str, act: impl FnOnce() -> T) -> Option<T> {
     DEPTH.set(DEPTH.get() + 1);
     let done = catch_unwind(AssertUnwindSafe(act));
@@ -56,14 +56,14 @@ pub fn contain<T>(actor: &'static str, act: impl FnOnce() -> T) -> Option<T> {
         Ok(value) => Some(value),
         Err(payload) => {
             report("actor", actor, PLACE.take().as_deref(), &*payload);
-            // Dropping what was panicked with may panic in turn, which is nobody's idea.
+            // Dropping the payload could panic again.
             std::mem::forget(payload);
             None
         }
     }
 }
 
-/// The same for a future: what it comes to, or `None` when it panicked.
+/// Polls a future for `actor`. It returns `None` if it panicked.
 pub fn contained<T>(
     actor: &'static str,
     future: impl Future<Output = T>,
@@ -95,7 +95,7 @@ fn report(what: &str, name: &str, place: Option<&str>, payload: &(dyn Any + Send
 
 #[cfg(test)]
 pub(crate) mod injection {
-    //! Makes a handler panic, for tests: where code says `strike`, the thread that was armed for it panics.
+    //! Makes a handler panic in tests: a call of `strike` panics if the thread was armed for that name.
 
     use std::cell::RefCell;
 
@@ -103,12 +103,12 @@ pub(crate) mod injection {
         static ARMED: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
     }
 
-    /// The next [`strike`] of this name on this thread panics.
+    /// Makes the next [`strike`] with this name panic on this thread.
     pub(crate) fn arm(name: &'static str) {
         ARMED.with_borrow_mut(|armed| armed.push(name));
     }
 
-    /// Panics if this thread was armed for it.
+    /// Panics if this thread was armed for the name.
     pub(crate) fn strike(name: &'static str) {
         let armed = ARMED.with_borrow_mut(|armed| {
             let index = armed.iter().position(|known| *known == name)?;

@@ -37,7 +37,7 @@ use actix_web::dev::{Server as HttpService, ServerHandle};
 use tokio::sync::Notify;
 
 use crate::admin::{Admin, StatusSources, StopAdmin};
-use crate::authsocket::{AuthSocketSession, AuthSocketService};
+use crate::authsocket::{AuthSocketService, AuthSocketSession};
 use crate::cluster::Cluster;
 use crate::config::{ConfigError, Settings, load_identity};
 use crate::db::DbHandle;

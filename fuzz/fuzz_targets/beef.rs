@@ -6,7 +6,8 @@ use std::io::Cursor;
 
 use bsv::transaction::Beef;
 use libfuzzer_sys::fuzz_target;
-use messagebox::payments::{CheckedTransaction, check_layout};
+use messagebox::beef_layout::check_layout;
+use messagebox::payments::CheckedTransaction;
 use messagebox_fuzz::memory;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -35,7 +35,7 @@ fuzz_target!(|data: &[u8]| {
     for (packet, frame) in packets.iter().zip(&frames) {
         let again = match frame {
             Frame::Text(text) => Packet::decode_text(text).unwrap(),
-            Frame::Around(_) => unreachable!("no packet is encoded so"),
+            Frame::Shared(_) => unreachable!("no packet is encoded so"),
             Frame::Binary(bytes) => Packet::from_binary(bytes.clone()),
         };
         assert_eq!(again, *packet);

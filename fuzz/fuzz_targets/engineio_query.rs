@@ -2,11 +2,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use messagebox::engineio::{Query, TransportKind};
+use messagebox::engineio::{EngineQuery, TransportKind};
 use messagebox_fuzz::memory;
 
 fuzz_target!(|text: &str| {
-    let Ok(query) = memory::within(text.len(), 1, || Query::parse(text)) else {
+    let Ok(query) = memory::within(text.len(), 1, || EngineQuery::parse(text)) else {
         return;
     };
     let first = |name: &str| {

@@ -9,7 +9,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use messagebox::ids::Sid;
-use messagebox::socketio::{Body, Config, Connection, Event, Namespace, decode};
+use messagebox::socketio::{Body, SocketIoConfig, SocketIoClient, Namespace, SocketIoEvent, decode};
 use messagebox_fuzz::{cut, memory};
 
 const MAX_ATTACHMENTS: usize = 4;
@@ -17,14 +17,14 @@ const MAX_BYTES: usize = 64;
 
 fuzz_target!(|data: &[u8]| {
     let other = Namespace::new("/other");
-    let config = Config {
+    let config = SocketIoConfig {
         namespaces: vec![Namespace::main(), other.clone()],
         max_attachments: MAX_ATTACHMENTS,
         max_attachment_bytes: MAX_BYTES,
-        ..Config::default()
+        ..SocketIoConfig::default()
     };
     let sid = Sid::from_random([7; 15]);
-    let mut connection = Connection::new(Arc::new(config), Instant::now());
+    let mut connection = SocketIoClient::new(Arc::new(config), Instant::now());
     let (mut joined, mut left) = (Vec::new(), Vec::new());
     // The unfinished packet: its attachments so far, and the number of missing ones.
     let mut open: Option<(Vec<Bytes>, usize)> = None;
@@ -64,7 +64,7 @@ fuzz_target!(|data: &[u8]| {
                 "nothing happens before a packet is whole"
             );
             match event {
-                Event::Connect { namespace, .. } => {
+                SocketIoEvent::Connect { namespace, .. } => {
                     assert!(namespace == Namespace::main() || namespace == other);
                     assert!(!connection.is_joined(&namespace));
                     let packet = connection.accept(&namespace, sid).unwrap();
@@ -73,7 +73,7 @@ fuzz_target!(|data: &[u8]| {
                     left.retain(|it| *it != namespace);
                     joined.push(namespace);
                 }
-                Event::Event { namespace, body } => {
+                SocketIoEvent::Event { namespace, body } => {
                     assert!(joined.contains(&namespace));
                     let held = open
                         .as_ref()
@@ -81,7 +81,7 @@ fuzz_target!(|data: &[u8]| {
                         .unwrap_or_default();
                     assert_eq!(body.attachments, held);
                 }
-                Event::Ack { namespace, body } => {
+                SocketIoEvent::Ack { namespace, body } => {
                     assert!(joined.contains(&namespace));
                     let held = open
                         .as_ref()
@@ -89,7 +89,7 @@ fuzz_target!(|data: &[u8]| {
                         .unwrap_or_default();
                     assert_eq!(body.attachments, held);
                 }
-                Event::Disconnect { namespace } => {
+                SocketIoEvent::Disconnect { namespace } => {
                     assert!(joined.contains(&namespace));
                     joined.retain(|it| *it != namespace);
                     left.push(namespace);

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use messagebox::socketio::{Body, DecodeError, decode};
+use messagebox::socketio::{Body, SocketIoDecodeError, decode};
 use messagebox_fuzz::memory;
 
 const MAX_ATTACHMENTS: usize = 8;
@@ -12,7 +12,7 @@ fuzz_target!(|text: &str| {
     let read = memory::within(text.len(), 4, || decode(text, MAX_ATTACHMENTS));
     let (mut packet, attachments) = match read {
         Ok(read) => read,
-        Err(DecodeError::TooManyAttachments) => {
+        Err(SocketIoDecodeError::TooManyAttachments) => {
             assert!(text.starts_with(['5', '6']));
             return;
         }

@@ -13,7 +13,7 @@ use crate::limits::is_loopback_host;
 
 /// What a request shows before any signature is verified.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct AdminRequest<'a> {
+pub struct AdminRequester<'a> {
     /// The peer of the TCP connection; no header can change it.
     pub peer: Option<IpAddr>,
     pub authorization: Option<&'a str>,
@@ -76,7 +76,7 @@ impl Guard {
 
     /// Whether an unsigned request is an admin's.
     #[must_use]
-    pub fn admits(&self, request: &AdminRequest<'_>) -> bool {
+    pub fn admits(&self, request: &AdminRequester<'_>) -> bool {
         if let Some(digest) = &self.token {
             let token = request.authorization.and_then(bearer);
             return token.is_some_and(|token| sha256(token.as_bytes()).ct_eq(digest).into());
@@ -91,7 +91,7 @@ fn bearer(value: &str) -> Option<&str> {
 }
 
 /// Whether a request comes from this machine, and neither through a proxy on it nor from a page of another site.
-fn is_local(request: &AdminRequest<'_>) -> bool {
+fn is_local(request: &AdminRequester<'_>) -> bool {
     let is_loopback = request
         .peer
         .is_some_and(|peer| peer.to_canonical().is_loopback());
@@ -112,18 +112,18 @@ mod tests {
     use super::*;
     use crate::auth::Identity;
 
-    fn local() -> AdminRequest<'static> {
-        AdminRequest {
+    fn local() -> AdminRequester<'static> {
+        AdminRequester {
             peer: "127.0.0.1".parse().ok(),
             host: Some("localhost:8080"),
-            ..AdminRequest::default()
+            ..AdminRequester::default()
         }
     }
 
     #[test]
     fn with_a_token_nothing_else_opens() {
         let guard = Guard::new(Some("the operator's token"), []).trusting_this_machine();
-        let bring = |authorization| AdminRequest {
+        let bring = |authorization| AdminRequester {
             authorization,
             ..local()
         };
@@ -170,62 +170,65 @@ mod tests {
             "LOCALHOST:80",
         ] {
             let host = Some(host);
-            assert!(guard.admits(&AdminRequest { host, ..local() }), "{host:?}");
+            assert!(
+                guard.admits(&AdminRequester { host, ..local() }),
+                "{host:?}"
+            );
         }
         let v6 = "::ffff:127.0.0.1".parse().ok();
-        assert!(guard.admits(&AdminRequest {
+        assert!(guard.admits(&AdminRequester {
             peer: v6,
             ..local()
         }));
         let own = Some("http://localhost:8080");
         let same = Some("same-origin");
-        assert!(guard.admits(&AdminRequest {
+        assert!(guard.admits(&AdminRequester {
             origin: own,
             fetch_site: same,
             ..local()
         }));
         let refused = [
-            AdminRequest {
+            AdminRequester {
                 peer: None,
                 ..local()
             },
-            AdminRequest {
+            AdminRequester {
                 peer: "192.0.2.1".parse().ok(),
                 ..local()
             },
-            AdminRequest {
+            AdminRequester {
                 forwarded: true,
                 ..local()
             },
-            AdminRequest {
+            AdminRequester {
                 host: None,
                 ..local()
             },
-            AdminRequest {
+            AdminRequester {
                 host: Some("rebound.example:8080"),
                 ..local()
             },
-            AdminRequest {
+            AdminRequester {
                 host: Some("localhost.example"),
                 ..local()
             },
-            AdminRequest {
+            AdminRequester {
                 origin: Some("https://evil.example"),
                 ..local()
             },
-            AdminRequest {
+            AdminRequester {
                 origin: Some("null"),
                 ..local()
             },
-            AdminRequest {
+            AdminRequester {
                 origin: Some("http://localhost:9090"),
                 ..local()
             },
-            AdminRequest {
+            AdminRequester {
                 fetch_site: Some("cross-site"),
                 ..local()
             },
-            AdminRequest {
+            AdminRequester {
                 fetch_site: Some("same-site"),
                 ..local()
             },

@@ -18,6 +18,6 @@ mod status;
 pub use actor::{Admin, GetHistory, GetServerStatus, StopAdmin};
 pub use collect::{DEADLINE, Facts, StatusSources};
 pub use exposition::{CONTENT_TYPE, exposition};
-pub use guard::{AdminRequest, Guard};
+pub use guard::{AdminRequester, Guard};
 pub use history::HistoryReport;
 pub use status::{Responding, RoomsAnswer, ServerStatus, shorten};

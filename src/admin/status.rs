@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::authsocket::EventCounts;
-use crate::cluster::{Cluster, ClusterStatus, NonceStatus, Peer};
+use crate::cluster::{Cluster, ClusterPeer, ClusterStatus, NonceStatus};
 use crate::db::{DbMeasures, DbStatus, DiskSpace, StoredTotals};
 use crate::delivery::PaymentCounts;
 use crate::ids::{IDENTITY_KEY_HEX_LEN, RoomId};
@@ -205,7 +205,7 @@ pub struct ClusterPart {
     /// Nonces of requests; null if nodes share no sessions.
     pub nonces: Option<NonceStatus>,
     /// The other nodes that greeted this one in the last 10 minutes, by name.
-    pub peers: Vec<Peer>,
+    pub peers: Vec<ClusterPeer>,
 }
 
 impl From<&Cluster> for ClusterPart {

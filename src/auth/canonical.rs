@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-/// Where canonical bytes go: a buffer, or a hash that spares a copy of the body.
+/// A destination of canonical bytes: a buffer, or a hash, which saves a copy of the body.
 pub trait Sink {
-    /// Appends bytes.
+    /// Appends bytes to the canonical form.
     fn put(&mut self, bytes: &[u8]);
 }
 
@@ -23,55 +23,55 @@ impl Sink for Sha256 {
     }
 }
 
-/// A request cannot be put into canonical form without doubt.
+/// The request has no unambiguous canonical form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum CanonicalError {
-    /// A signed header came twice with different values: which one was signed is anybody's guess.
+    /// A signed header occurs twice with different values, so it is unknown which one was signed.
     #[error("a signed header is repeated with different values")]
     RepeatedHeader,
 }
 
-/// What a request signs.
+/// The parts of a request that its signature covers.
 #[derive(Debug, Clone, Copy)]
 pub struct SignedRequest<'a> {
     /// The 32 bytes of `x-bsv-auth-request-id`.
     pub request_id: &'a [u8; 32],
-    /// In capitals.
+    /// The method in upper case.
     pub method: &'a str,
-    /// The path as it stands in the request line.
+    /// The path as in the request line.
     pub path: &'a str,
-    /// The query as it stands there, without `?`.
+    /// The query as in the request line, without `?`.
     pub query: &'a str,
-    /// From [`signed_headers`].
+    /// The signed headers, from [`signed_headers`].
     pub headers: &'a [(String, String)],
     /// The body as received.
     pub body: &'a [u8],
 }
 
-/// What a response signs.
+/// The parts of a response that its signature covers.
 #[derive(Debug, Clone, Copy)]
 pub struct SignedResponse<'a> {
-    /// The request's.
+    /// The id of the request that this responds to.
     pub request_id: &'a [u8; 32],
-    /// HTTP status code.
+    /// The HTTP status code.
     pub status: u16,
-    /// From [`signed_headers`].
+    /// The signed headers, from [`signed_headers`].
     pub headers: &'a [(String, String)],
     /// The body as sent.
     pub body: &'a [u8],
 }
 
-/// Whose headers are selected.
+/// Whether headers belong to a request or a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// `content-type` is signed: its media type, or the whole of `multipart/form-data`.
+    /// Requests sign `content-type`: its media type, or all of `multipart/form-data`.
     Request,
-    /// `content-type` is not.
+    /// Responses do not sign `content-type`.
     Response,
 }
 
-/// Selects and sorts the headers that are signed: `x-bsv-*` other than `x-bsv-auth*`, `authorization`, and
-/// in requests the signed part of `content-type`. Names must be lower-case already.
+/// Selects and sorts the signed headers: `x-bsv-*` except `x-bsv-auth*`, `authorization`, and in requests the signed
+/// part of `content-type`. Names must be lower-case.
 ///
 /// # Errors
 /// [`CanonicalError`].
@@ -98,14 +98,14 @@ pub fn signed_headers<'a>(
             None => signed.push((name.to_owned(), value.to_owned())),
         }
     }
-    // Names that differ only where the locale sees no difference must not keep the order in which they came.
+    // Names that are equal in the locale need an order of their own.
     signed
         .sort_by(|(one, _), (other, _)| order(one).cmp(order(other)).then_with(|| one.cmp(other)));
     Ok(signed)
 }
 
-/// The part of a content-type that a request signs: its media type without parameters. `multipart/form-data` is signed whole,
-/// because its boundary decides how the body is read (BRC-118).
+/// The signed part of a content type: its media type without parameters. The type `multipart/form-data` is signed whole,
+/// because its boundary decides how the body is parsed (BRC-118).
 fn signed_content_type(value: &str) -> &str {
     let media_type = value.split(';').next().unwrap_or_default().trim();
     if media_type.eq_ignore_ascii_case("multipart/form-data") {
@@ -115,7 +115,7 @@ fn signed_content_type(value: &str) -> &str {
     }
 }
 
-/// Header values travel as Latin-1 where they come from a browser or Node.js, and as UTF-8 where they do not.
+/// Browsers and Node.js send header values as Latin-1, other clients as UTF-8.
 fn text_of(value: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(value) {
         Ok(text) => Cow::Borrowed(text),
@@ -127,14 +127,14 @@ fn text_of(value: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// The SDKs sort by locale, where `_` comes before `-`; all else in a header's name has the order of its bytes.
+/// The SDKs sort by locale, where `_` precedes `-`. All other characters of header names sort by their bytes.
 fn order(name: &str) -> impl Iterator<Item = u8> + '_ {
     name.bytes()
         .map(|byte| if byte == b'_' { b',' } else { byte })
 }
 
 impl SignedRequest<'_> {
-    /// Writes the canonical bytes.
+    /// Writes the canonical bytes of the request.
     pub fn write(&self, sink: &mut impl Sink) {
         sink.put(self.request_id);
         put_bytes(sink, self.method.as_bytes());
@@ -150,7 +150,7 @@ impl SignedRequest<'_> {
         put_optional(sink, self.body);
     }
 
-    /// SHA-256 of the canonical bytes.
+    /// The SHA-256 of the canonical bytes, which the signature covers.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
@@ -160,8 +160,8 @@ impl SignedRequest<'_> {
 }
 
 impl SignedResponse<'_> {
-    /// Writes the canonical bytes. An empty body has length 0 here, where a request has none: the clients in
-    /// use wait for ever otherwise.
+    /// Writes the canonical bytes of the response. An empty body has length 0 here, where a request has none. Otherwise
+    /// the clients in use wait forever.
     pub fn write(&self, sink: &mut impl Sink) {
         sink.put(self.request_id);
         put_length(sink, usize::from(self.status));
@@ -169,7 +169,7 @@ impl SignedResponse<'_> {
         put_bytes(sink, self.body);
     }
 
-    /// SHA-256 of the canonical bytes.
+    /// The SHA-256 of the canonical bytes, which the signature covers.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         let mut hash = Sha256::new();

@@ -1,4 +1,4 @@
-//! Certificates that a counterparty must bring (BRC-103 §6.4, BRC-52, BRC-53): what is asked for and what came.
+//! Certificates that the counterparty must present (BRC-103 §6.4, BRC-52, BRC-53).
 
 mod received;
 
@@ -19,15 +19,15 @@ use super::keys::PairKeys;
 
 pub use received::{RevealedCertificate, RevealedFields};
 
-/// Longer field names are not used in certificates (BRC-52).
+/// Longest field name in a certificate (BRC-52).
 const MAX_FIELD_NAME: usize = 50;
 
-/// A certificate type: the base64 of 32 bytes.
+/// The type of a certificate: 32 bytes, written in base64.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CertificateType(String);
 
 impl CertificateType {
-    /// The base64.
+    /// The type in base64, as certificates contain it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -51,7 +51,7 @@ impl Serialize for CertificateType {
     }
 }
 
-/// What a revealed field must be, written `name` (not blank) or `name=value` (equal).
+/// A rule for a revealed field, written `name` (not blank) or `name=value` (equal).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldRule {
     name: String,
@@ -59,7 +59,7 @@ pub struct FieldRule {
 }
 
 impl FieldRule {
-    /// The field.
+    /// The name of the field that the rule is about.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -87,43 +87,43 @@ impl FromStr for FieldRule {
     }
 }
 
-/// Certifiers, types, and fields of a type that clients of SDK 2.8 and later read.
+/// Maximum certifiers, types, and fields of a type that clients of SDK 2.8 and later accept.
 const MAX_DEMANDED: usize = 100;
-/// Bytes of `x-bsv-auth-requested-certificates` that they read (64 KiB before 2.8.5).
+/// Largest `x-bsv-auth-requested-certificates` in bytes that they accept (64 KiB before 2.8.5).
 const MAX_DEMAND_BYTES: usize = 64 * 1024;
 
-/// Why certificates cannot be asked for in this way.
+/// Why a demand for certificates is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DemandError {
-    /// Nobody is trusted.
+    /// The demand names no certifier.
     #[error("certificate types need certifiers")]
     NoCertifiers,
-    /// Nothing is asked of them.
+    /// The demand names no certificate type.
     #[error("certifiers need certificate types")]
     NoTypes,
-    /// Not a type.
+    /// The text is not a certificate type.
     #[error("a certificate type is the base64 of 32 bytes")]
     Type,
-    /// Not a certifier.
+    /// The text is not the identity key of a certifier.
     #[error(transparent)]
     Certifier(#[from] IdentityKeyError),
-    /// Not a field's name.
+    /// The text is not a valid field name.
     #[error("a field's name is 1 to 50 printable ASCII characters, not {0:?}")]
     FieldName(String),
-    /// More than the strictest clients read.
+    /// The demand exceeds what the strictest clients accept.
     #[error("clients read at most {max} {what}")]
     TooMany {
-        /// Certifiers, types, fields of a type, or bytes of all of it.
+        /// The part that is too large: certifiers, types, fields of a type, or bytes of the whole demand.
         what: &'static str,
-        /// How many they read.
+        /// The limit of that part.
         max: usize,
     },
-    /// A rule that nothing could fulfil.
+    /// A rule is about a field that no type reveals.
     #[error("no certificate type reveals the field {0:?}")]
     RuleWithoutField(String),
 }
 
-/// Names travel in an HTTP header, and only ASCII ones are signed in the same order everywhere.
+/// Names travel in an HTTP header, and only ASCII names sort alike everywhere.
 fn check_field_name(name: &str) -> Result<(), DemandError> {
     let fits = (1..=MAX_FIELD_NAME).contains(&name.len())
         && name.bytes().all(|byte| (b' '..=b'~').contains(&byte));
@@ -137,39 +137,39 @@ fn check_field_name(name: &str) -> Result<(), DemandError> {
 /// Why certificates are refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CertificateError {
-    /// An empty list.
+    /// The list is empty.
     #[error("No certificates provided")]
     NoneProvided,
-    /// Not a list of certificates, or too long a one.
+    /// The list is malformed or too long.
     #[error("Malformed certificates: {0}")]
     Malformed(&'static str),
-    /// It belongs to another identity.
+    /// The certificate belongs to another identity.
     #[error("The certificate is not the sender's")]
     Subject,
-    /// Its certifier is not trusted here.
+    /// The demand does not trust the certifier.
     #[error("The certificate's certifier is not one of those asked for")]
     Certifier,
-    /// Its type is not asked for.
+    /// The demand does not ask for this type.
     #[error("The certificate's type is not one of those asked for")]
     Type,
-    /// Its certifier has not signed it.
+    /// The certifier's signature is invalid.
     #[error("The certificate's signature is not valid")]
     Signature,
-    /// A field that is asked for is not there, or not revealed.
+    /// A demanded field is missing or not revealed.
     #[error("The certificate does not reveal the field {0:?}")]
     NotRevealed(String),
-    /// What is to reveal a field does not.
+    /// The key of a revealed field does not decrypt it.
     #[error("The certificate's field {0:?} cannot be decrypted")]
     Undecryptable(String),
-    /// A field is revealed and is not what it must be.
+    /// A revealed field breaks its rule.
     #[error("The certificate's field {0:?} is not what is required")]
     Requirement(String),
 }
 
-/// The certificates that a counterparty must bring.
+/// The certificates that the counterparty must present.
 ///
-/// A certificate counts when a certifier of ours has signed it for that counterparty and all fields asked for are
-/// revealed. Whether its revocation outpoint is spent is not checked: that takes a service that knows the chain.
+/// A certificate is valid when a trusted certifier signed it for the counterparty and it reveals all demanded fields.
+/// The demand does not check whether the revocation outpoint is spent, because that takes a chain service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateDemand {
     certifiers: BTreeSet<IdentityKey>,
@@ -179,7 +179,7 @@ pub struct CertificateDemand {
 }
 
 impl CertificateDemand {
-    /// Asks for certificates of any of `certifiers` and of any of `types`, which say what must be revealed of each.
+    /// Demands a certificate of one of `certifiers` and of one of `types`. Each type lists the fields to reveal.
     ///
     /// # Errors
     /// [`DemandError`].
@@ -231,17 +231,17 @@ impl CertificateDemand {
         })
     }
 
-    /// The `requestedCertificates` of a handshake.
+    /// The `requestedCertificates` field of a handshake, as JSON.
     #[must_use]
     pub fn json(&self) -> &str {
         &self.json
     }
 
-    /// Checks a list of certificates. `keys` are those shared with the counterparty, whose certificates they must be
-    /// and who must have made the keyrings for us.
+    /// Checks a list of certificates. `keys` are those shared with the counterparty. It must be the subject of the
+    /// certificates and must have encrypted the keyrings for this side.
     ///
     /// # Errors
-    /// [`CertificateError`], for the first certificate that does not fit.
+    /// The [`CertificateError`] of the first invalid certificate.
     pub fn verify(&self, keys: &PairKeys, json: &str) -> Result<RevealedFields, CertificateError> {
         let revealed = received::verify(self, keys, json)?;
         match self.rules.iter().find(|rule| !rule.holds(&revealed)) {
@@ -254,18 +254,18 @@ impl CertificateDemand {
         self.certifiers.contains(certifier)
     }
 
-    /// What must be revealed of a type, if it is asked for.
+    /// The fields that a type must reveal, if the demand includes the type.
     fn fields_of(&self, certificate_type: &CertificateType) -> Option<&BTreeSet<String>> {
         self.types.get(certificate_type)
     }
 }
 
-/// Certificates that are required, and how long they may take to come.
+/// Certificates that a client must present, and its time limit.
 #[derive(Clone)]
 pub struct RequiredCertificates {
-    /// What is required.
+    /// The certificates that a client must present.
     pub demand: Arc<CertificateDemand>,
-    /// How long it may take.
+    /// How long a client may take to present them.
     pub timeout: Duration,
 }
 

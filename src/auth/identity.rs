@@ -1,4 +1,4 @@
-//! A party's private key, and what it makes: its identity key, pair keys and session nonces.
+//! A party's private key, and what it creates: the identity key, pair keys and session nonces.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -13,26 +13,26 @@ use crate::ids::IdentityKey;
 use super::error::{AuthError, KeyError};
 use super::keys::{CURVE, Counterparty, KeyId, OwnMac, PairKeys, Protocol};
 
-/// Random bytes at the head of a nonce; an HMAC of them follows.
+/// Random bytes at the start of a nonce. Their HMAC follows.
 const NONCE_RANDOM_BYTES: usize = 16;
 
 /// Bytes of a nonce.
 const NONCE_BYTES: usize = NONCE_RANDOM_BYTES + 32;
 
-/// Characters of a nonce: base64 without padding.
+/// Characters of a nonce in base64, which needs no padding.
 const NONCE_CHARS: usize = NONCE_BYTES / 3 * 4;
 
-/// A private key and the identity key that belongs to it.
+/// A private key and its identity key. The server has one, and so has each client.
 pub struct Identity {
     secret: SecretKey,
     key: IdentityKey,
     own_pair: PairKeys,
-    /// Keyed when the first session nonce is made or read.
+    /// Created with the first session nonce.
     session_mac: OnceLock<OwnMac>,
 }
 
 impl Identity {
-    /// Of 64 hexadecimal characters.
+    /// Parses 64 hexadecimal characters.
     ///
     /// # Errors
     /// [`KeyError::Shape`] or [`KeyError::Range`].
@@ -42,7 +42,7 @@ impl Identity {
         Self::from_bytes(bytes)
     }
 
-    /// Of 32 big-endian bytes.
+    /// Takes 32 big-endian bytes.
     ///
     /// # Errors
     /// [`KeyError::Range`].
@@ -57,7 +57,7 @@ impl Identity {
         })
     }
 
-    /// A fresh one.
+    /// Creates a random identity.
     #[must_use]
     pub fn random() -> Self {
         loop {
@@ -68,10 +68,10 @@ impl Identity {
         }
     }
 
-    /// Everybody: private key 1, which is no secret.
+    /// The identity that anyone may use: private key 1, which is no secret.
     ///
     /// # Errors
-    /// [`KeyError::Range`] never.
+    /// Never fails.
     pub fn anyone() -> Result<Self, KeyError> {
         let mut one = [0; 32];
         one[31] = 1;
@@ -84,10 +84,10 @@ impl Identity {
         self.key
     }
 
-    /// The keys shared with a counterparty (BRC-42): one point multiplication, worth keeping.
+    /// The keys shared with a counterparty (BRC-42). Cache them: they cost one point multiplication.
     ///
     /// # Errors
-    /// [`KeyError::Range`] never for a key that an [`IdentityKey`] can hold.
+    /// [`KeyError::Range`], never for a key that an [`IdentityKey`] can hold.
     pub fn pair(&self, counterparty: Counterparty) -> Result<PairKeys, KeyError> {
         Ok(match counterparty {
             Counterparty::Own => self.own_pair.clone(),
@@ -104,9 +104,9 @@ impl Identity {
         })
     }
 
-    /// A new session nonce (BRC-103 §6.1): 16 random bytes and their HMAC under one fixed key, in 64 characters of base64.
+    /// Creates a session nonce (BRC-103 §6.1): 16 random bytes and their HMAC, in 64 characters of base64.
     ///
-    /// The key is the same in every process with this private key, so each recognizes the session nonces of all.
+    /// The HMAC key is the same in every process with this private key. So each process recognizes the nonces of all.
     ///
     /// # Errors
     /// [`KeyError::Derivation`], for one private key in 2^127.
@@ -115,7 +115,7 @@ impl Identity {
         Ok(encode(&random, &self.session_mac()?.of(&random)))
     }
 
-    /// Whether [`Self::new_session_nonce`] made this nonce, in this process or another. Costs one HMAC at most.
+    /// Whether [`Self::new_session_nonce`] created this nonce, in any process. Costs at most one HMAC.
     #[must_use]
     pub fn is_own_session_nonce(&self, nonce: &str) -> bool {
         let Ok(mac) = self.session_mac() else {
@@ -134,7 +134,7 @@ impl Identity {
         Ok(self.session_mac.get_or_init(|| mac))
     }
 
-    /// A nonce as every implementation of BRC-103 makes it: its HMAC key is derived from its random bytes.
+    /// Creates a nonce as every implementation of BRC-103 does: the random bytes also determine the HMAC key.
     ///
     /// # Errors
     /// [`KeyError::Derivation`], once in 2^127.
@@ -142,10 +142,10 @@ impl Identity {
         Ok(encode(&random, &self.nonce_mac(&random)?))
     }
 
-    /// Checks that this identity made a nonce with [`Self::create_nonce`].
+    /// Checks that [`Self::create_nonce`] of this identity created the nonce.
     ///
     /// # Errors
-    /// [`AuthError::Nonce`] when it did not.
+    /// [`AuthError::Nonce`] if it did not.
     pub fn verify_nonce(&self, nonce: &str) -> Result<(), AuthError> {
         let (random, mac) = decode(nonce).ok_or(AuthError::Nonce)?;
         let expected = self.nonce_mac(&random)?;
@@ -157,7 +157,7 @@ impl Identity {
     }
 
     fn nonce_mac(&self, random: &[u8; NONCE_RANDOM_BYTES]) -> Result<[u8; 32], KeyError> {
-        // The key id is the random bytes as a text decoder reads them, which drops a byte order mark.
+        // The SDKs decode the random bytes as text, which drops a byte order mark.
         let text = String::from_utf8_lossy(random);
         let key_id = text.strip_prefix('\u{feff}').unwrap_or(&text);
         self.own_pair
@@ -173,7 +173,7 @@ fn encode(random: &[u8; NONCE_RANDOM_BYTES], mac: &[u8; 32]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// The random bytes and the HMAC of a nonce; none where it has another length.
+/// The random bytes and the HMAC of a nonce, or `None` if the length is wrong.
 fn decode(nonce: &str) -> Option<([u8; NONCE_RANDOM_BYTES], [u8; 32])> {
     if nonce.len() != NONCE_CHARS {
         return None;

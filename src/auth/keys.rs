@@ -1,4 +1,7 @@
-//! Keys that two parties share (BRC-42) under protocol names and key ids (BRC-43).
+//! Keys that two parties share (BRC-42), under protocol names and key ids (BRC-43).
+
+mod encryption;
+mod signing;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,56 +16,56 @@ use zeroize::Zeroize as _;
 use crate::ids::IdentityKey;
 
 use super::error::{AuthError, KeyError};
-use super::signing::sign_ecdsa;
+use signing::sign_ecdsa;
 
-/// A DER-encoded ECDSA signature with a low S, 70 to 72 bytes.
+/// A DER-encoded ECDSA signature with a low S, 70 to 72 bytes long.
 pub type DerSignature = SerializedSignature;
 
-/// libsecp256k1's tables, blinded once. Later versions of the binding blind them anew after every signature,
-/// which doubles the price of one.
+/// libsecp256k1's context, blinded once. Later versions of the binding blind it again after every signature, which
+/// doubles the cost of a signature.
 pub(super) static CURVE: LazyLock<Secp256k1<All>> = LazyLock::new(|| {
     let mut curve = Secp256k1::new();
     curve.seeded_randomize(&rand::random());
     curve
 });
 
-/// With whom a key is shared.
+/// The other party of a shared key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counterparty {
-    /// Nobody: ourselves.
+    /// This side itself: a key that nobody else has.
     Own,
-    /// Everybody: the holder of private key 1.
+    /// Anyone: the holder of private key 1.
     Anyone,
-    /// This party.
+    /// The party with this identity key.
     Other(IdentityKey),
 }
 
-/// A security level and protocol name, as the beginning of an invoice: `2-auth message signature`.
+/// A security level and a protocol name, as an invoice starts with them: `2-auth message signature`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Protocol(Cow<'static, str>);
 
 impl Protocol {
-    /// `[2, 'auth message signature']`: BRC-103 and BRC-104 signatures.
+    /// `[2, 'auth message signature']`: signatures of BRC-103 and BRC-104.
     pub const AUTH_SIGNATURE: Self = Self(Cow::Borrowed("2-auth message signature"));
-    /// `[2, 'server hmac']`: nonces that every implementation of BRC-103 makes alike.
+    /// `[2, 'server hmac']`: nonces that every implementation of BRC-103 creates alike.
     pub const SERVER_HMAC: Self = Self(Cow::Borrowed("2-server hmac"));
 
-    /// `[2, 'session nonces']`: the server's session nonces. Our own, no standard's.
+    /// `[2, 'session nonces']`: session nonces of this server. No standard defines it.
     pub const SESSION_NONCES: Self = Self(Cow::Borrowed("2-session nonces"));
 
-    /// `[2, 'certificate field encryption']`: the keys of certificate fields (BRC-53).
+    /// `[2, 'certificate field encryption']`: keys of certificate fields (BRC-53).
     pub const CERTIFICATE_FIELD: Self = Self(Cow::Borrowed("2-certificate field encryption"));
 
-    /// `[2, 'room events']`: what nodes of one server tell each other.
+    /// `[2, 'room events']`: events between the nodes of a cluster.
     pub const ROOM_EVENTS: Self = Self(Cow::Borrowed("2-room events"));
 
-    /// `[1, 'messagebox']`: the ids and bodies of messages.
+    /// `[1, 'messagebox']`: ids and bodies of messages.
     pub const MESSAGE_BOX: Self = Self(Cow::Borrowed("1-messagebox"));
 
-    /// Any other protocol.
+    /// A protocol that has no constant here.
     ///
     /// # Errors
-    /// [`KeyError::Protocol`] when the level or the name breaks the rules of BRC-43.
+    /// [`KeyError::Protocol`] if the level or the name violates BRC-43.
     pub fn new(level: u8, name: &str) -> Result<Self, KeyError> {
         let name = name.trim().to_lowercase();
         let max = if name.starts_with("specific linkage revelation ") {
@@ -85,23 +88,23 @@ impl Protocol {
     }
 }
 
-/// A key id: one text, or two joined by a space without copying them.
+/// A key id: one text, or two texts joined by a space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyId<'a> {
-    /// As it stands.
+    /// The key id is this text.
     One(&'a str),
-    /// `"{0} {1}"`.
+    /// `"{0} {1}"`, without copying either.
     Pair(&'a str, &'a str),
 }
 
-/// What we and a counterparty share: the ECDH secret, computed once.
+/// The keys that this side shares with a counterparty. The ECDH secret is computed once.
 ///
 /// A signature then costs one HMAC, one scalar addition and one ECDSA signature.
 #[derive(Clone)]
 pub struct PairKeys {
     secret: SecretKey,
     counterparty: PublicKey,
-    /// Whether the counterparty is ourselves.
+    /// Whether the counterparty is this side itself.
     is_own: bool,
     /// HMAC-SHA256 keyed with the compressed shared point.
     invoice_mac: Hmac<Sha256>,
@@ -122,20 +125,20 @@ impl PairKeys {
         }
     }
 
-    /// With ourselves: `public` belongs to `secret`.
+    /// The keys that this side shares with itself. `public` belongs to `secret`.
     pub(super) fn own(secret: &SecretKey, public: &PublicKey) -> Self {
         let mut keys = Self::new(secret, public);
         keys.is_own = true;
         keys
     }
 
-    /// With whom they are shared.
+    /// The party that shares the keys.
     #[must_use]
     pub fn counterparty(&self) -> IdentityKey {
         IdentityKey::from(self.counterparty)
     }
 
-    /// Signs a SHA-256 digest with our key for this protocol and key id (RFC 6979, low S).
+    /// Signs a SHA-256 digest with this side's key for the protocol and key id (RFC 6979, low S).
     ///
     /// # Errors
     /// [`KeyError::Derivation`].
@@ -151,10 +154,10 @@ impl PairKeys {
         Ok(signature.serialize_der())
     }
 
-    /// Verifies the counterparty's signature over a SHA-256 digest.
+    /// Verifies the counterparty's signature of a SHA-256 digest.
     ///
     /// # Errors
-    /// [`AuthError::Signature`] when it is not DER or does not verify.
+    /// [`AuthError::Signature`] if it is not DER or does not verify.
     pub fn verify(
         &self,
         protocol: &Protocol,
@@ -163,7 +166,7 @@ impl PairKeys {
         signature: &[u8],
     ) -> Result<(), AuthError> {
         let mut signature = Signature::from_der(signature).map_err(|_| AuthError::Signature)?;
-        // libsecp256k1 takes low S only; the SDKs in use accept both.
+        // libsecp256k1 accepts only a low S; the SDKs in use accept both.
         signature.normalize_s();
         let (digest, public) = match self.root_digest(protocol, key_id, digest, &signature)? {
             Some(digest) => (digest, self.counterparty),
@@ -185,7 +188,7 @@ impl PairKeys {
         data: &[u8],
     ) -> Result<[u8; 32], KeyError> {
         let key = self.symmetric_key(protocol, key_id)?;
-        // The implementations in use key with the shortest big-endian form.
+        // The implementations in use strip leading zeros from the key.
         let zeros = key.iter().take_while(|byte| **byte == 0).count();
         let mut mac = keyed_mac(key.get(zeros..).unwrap_or_default());
         mac.update(data);
@@ -219,7 +222,7 @@ impl PairKeys {
         Ok(key)
     }
 
-    /// The public key that the counterparty derives for itself with us.
+    /// The public key that the counterparty derives for itself.
     ///
     /// # Errors
     /// [`KeyError::Derivation`].
@@ -234,7 +237,7 @@ impl PairKeys {
             .map_err(|_| KeyError::Derivation)
     }
 
-    /// The public key that we derive for ourselves with the counterparty.
+    /// The public key that this side derives for itself.
     ///
     /// # Errors
     /// [`KeyError::Derivation`].
@@ -245,7 +248,7 @@ impl PairKeys {
         Ok(public)
     }
 
-    /// The private key that we derive with the counterparty.
+    /// The private key that this side derives for itself.
     ///
     /// # Errors
     /// [`KeyError::Derivation`].
@@ -260,11 +263,13 @@ impl PairKeys {
             .map_err(|_| KeyError::Derivation)
     }
 
-    /// The digest under which a signature of the derived key verifies with the root key.
+    /// The digest for which a signature of the derived key verifies with the root key.
     ///
-    /// A signature (r, s) of digest z by the key P + h·G is checked by the point z/s·G + r/s·(P + h·G), which is
-    /// (z + r·h)/s·G + r/s·P. Adding r·h to the digest costs next to nothing; deriving P + h·G costs about as much
-    /// as the verification itself. `None` for the few digests and sums that are no scalar: zero, or not below the order.
+    /// A signature (r, s) of digest z by the key P + h·G is checked by a point: z/s·G + r/s·(P + h·G).
+    /// That point equals (z + r·h)/s·G + r/s·P. Adding r·h to the digest costs almost nothing. Deriving P + h·G costs about
+    /// as much as the verification itself.
+    ///
+    /// Returns `None` for the few digests and sums that are no scalar: zero, or not below the order.
     fn root_digest(
         &self,
         protocol: &Protocol,
@@ -311,7 +316,7 @@ fn own_shared_x(mut private: SecretKey) -> Result<[u8; 32], KeyError> {
     point.last_chunk().copied().ok_or(KeyError::Derivation)
 }
 
-/// HMAC pads its key with zeros to a block; doing so here leaves nothing that could fail.
+/// HMAC pads its key with zeros to a block. Padding it here leaves nothing that could fail.
 fn keyed_mac(key: &[u8]) -> Hmac<Sha256> {
     let mut block = [0; 64];
     for (to, from) in block.iter_mut().zip(key) {
@@ -320,7 +325,7 @@ fn keyed_mac(key: &[u8]) -> Hmac<Sha256> {
     Hmac::new(&block.into())
 }
 
-/// HMAC-SHA256 under a key that nobody but us has.
+/// HMAC-SHA256 under a key that only this side has.
 #[derive(Clone)]
 pub(super) struct OwnMac(Hmac<Sha256>);
 
@@ -333,7 +338,7 @@ impl OwnMac {
 }
 
 impl PairKeys {
-    /// An HMAC keyed with the symmetric key of this protocol and key id, all 32 bytes of it.
+    /// An HMAC keyed with all 32 bytes of the symmetric key of this protocol and key id.
     pub(super) fn mac(&self, protocol: &Protocol, key_id: KeyId<'_>) -> Result<OwnMac, KeyError> {
         let mut key = self.symmetric_key(protocol, key_id)?;
         let mac = OwnMac(keyed_mac(&key));

@@ -1,4 +1,6 @@
-//! Auth messages as they travel: JSON objects (BRC-103, `AuthMessage` of the SDKs in use).
+//! Auth messages on the wire: JSON objects (BRC-103, `AuthMessage` of the SDKs in use).
+
+pub(super) mod numbers;
 
 use std::borrow::Cow;
 
@@ -8,34 +10,34 @@ use serde_json::value::RawValue;
 use crate::json_object;
 
 use super::error::AuthError;
-use super::numbers::{Numbers, write_numbers};
+use numbers::{Numbers, write_numbers};
 
-/// The protocol version, which must match exactly.
+/// The protocol version. Both sides must have the same.
 pub const AUTH_VERSION: &str = "0.1";
 
-/// Bytes of a large message beside its payload: a hundred certificates fit.
+/// Bytes of a large message besides its payload, enough for a hundred certificates.
 const MAX_REST: usize = 512 * 1024;
 
-/// What asks for no certificates.
+/// The `requestedCertificates` of a side that demands none.
 pub const NO_CERTIFICATES: &str = r#"{"certifiers":[],"types":{}}"#;
 
-/// The kinds of auth message.
+/// The type of an auth message, which determines the fields it needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageType {
-    /// Begins a handshake; unsigned.
+    /// Starts a handshake. Unsigned.
     InitialRequest,
-    /// Answers it; proves the responder's key.
+    /// Completes a handshake and authenticates the responder.
     InitialResponse,
-    /// Carries a payload.
+    /// Carries a payload of the application.
     General,
-    /// Asks for certificates.
+    /// Asks the counterparty for certificates.
     CertificateRequest,
-    /// Brings certificates.
+    /// Presents certificates, or none if the sender has none.
     CertificateResponse,
 }
 
 impl MessageType {
-    /// The name on the wire.
+    /// The name of the type on the wire.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -60,28 +62,28 @@ impl MessageType {
     }
 }
 
-/// An auth message that came in. Fields that its type does not need may be absent.
+/// A received auth message. Fields that its type does not need may be absent.
 ///
-/// The JSON of certificates is kept as it was received, because signatures cover that text.
+/// Certificates stay JSON text, because signatures cover that text.
 #[derive(Debug, Clone)]
 pub struct AuthMessage<'a> {
-    /// Which kind.
+    /// The type of the message.
     pub kind: MessageType,
-    /// The sender's identity key as it was written.
+    /// The sender's identity key as the sender wrote it.
     pub identity_key: Cow<'a, str>,
-    /// The message's own nonce.
+    /// The nonce of this message.
     pub nonce: Option<Cow<'a, str>>,
-    /// The sender's session nonce.
+    /// The session nonce of the sender.
     pub initial_nonce: Option<Cow<'a, str>>,
-    /// The receiver's session nonce.
+    /// The session nonce of the receiver.
     pub your_nonce: Option<Cow<'a, str>>,
-    /// JSON array.
+    /// The presented certificates, a JSON array.
     pub certificates: Option<&'a RawValue>,
-    /// JSON object.
+    /// The demanded certificates, a JSON object.
     pub requested_certificates: Option<&'a RawValue>,
-    /// The payload's bytes.
+    /// The payload of a general message.
     pub payload: Option<Vec<u8>>,
-    /// DER.
+    /// The signature in DER.
     pub signature: Option<Vec<u8>>,
 }
 
@@ -109,7 +111,7 @@ struct Wire<'a> {
 }
 
 impl<'a> AuthMessage<'a> {
-    /// Reads a message from JSON text.
+    /// Parses the JSON text of a message.
     ///
     /// # Errors
     /// [`AuthError::Malformed`], [`AuthError::Version`], [`AuthError::MissingField`].
@@ -144,7 +146,7 @@ impl<'a> AuthMessage<'a> {
         })
     }
 
-    /// Reads the payload of a large message, and gives the rest of it as JSON, which is small.
+    /// Parses the payload of a large message. Also returns the JSON without the payload, which is small.
     ///
     /// # Errors
     /// [`AuthError::Malformed`].
@@ -172,7 +174,7 @@ impl<'a> AuthMessage<'a> {
         Ok((rest, payload))
     }
 
-    /// A field that this kind needs and that must not be empty.
+    /// A field that this type needs. It must not be empty.
     pub(super) fn need<'b>(&self, field: Option<&'b Cow<'a, str>>) -> Result<&'b str, AuthError> {
         match field.map(AsRef::as_ref) {
             Some(text) if !text.is_empty() => Ok(text),
@@ -185,13 +187,19 @@ impl<'a> AuthMessage<'a> {
             .map(Vec::as_slice)
             .ok_or(AuthError::MissingField(self.kind.name()))
     }
+
+    pub(super) fn need_json<'b>(&self, field: Option<&'b RawValue>) -> Result<&'b str, AuthError> {
+        field
+            .map(RawValue::get)
+            .ok_or(AuthError::MissingField(self.kind.name()))
+    }
 }
 
-/// Writes a message field by field, in the order in which the SDKs in use write them.
-pub(super) struct Writer<'a>(&'a mut String);
+/// Writes a message field by field, in the order of the SDKs in use.
+pub(super) struct MessageWriter<'a>(&'a mut String);
 
-impl<'a> Writer<'a> {
-    /// Begins a message of this kind. `out` may already hold what comes before it.
+impl<'a> MessageWriter<'a> {
+    /// Starts a message of this type. `out` may already hold the text before it.
     pub(super) fn begin(out: &'a mut String, kind: MessageType, identity_key: &str) -> Self {
         out.push_str(r#"{"version":"0.1","messageType":""#);
         out.push_str(kind.name());
@@ -199,7 +207,7 @@ impl<'a> Writer<'a> {
         Self(out).text("identityKey", identity_key)
     }
 
-    /// A field whose text needs no escaping: keys and base64.
+    /// Writes a field whose text needs no escaping: keys and base64.
     pub(super) fn text(self, name: &str, value: &str) -> Self {
         let writer = self.raw(name, "\"");
         writer.0.push_str(value);
@@ -207,7 +215,7 @@ impl<'a> Writer<'a> {
         writer
     }
 
-    /// A field whose value is JSON already.
+    /// Writes a field whose value is JSON.
     pub(super) fn raw(self, name: &str, json: &str) -> Self {
         self.0.push_str(",\"");
         self.0.push_str(name);
@@ -216,13 +224,13 @@ impl<'a> Writer<'a> {
         self
     }
 
-    /// Where what is written next begins.
+    /// The position of the next write.
     pub(super) fn place(self) -> (Self, usize) {
         let at = self.0.len();
         (self, at)
     }
 
-    /// JSON, after the name of its field.
+    /// Writes JSON after the name of its field.
     pub(super) fn json(self, json: &str) -> Self {
         self.0.push_str(json);
         self
@@ -232,7 +240,7 @@ impl<'a> Writer<'a> {
         self.raw("requestedCertificates", json.unwrap_or(NO_CERTIFICATES))
     }
 
-    /// The last field.
+    /// Writes the last field and ends the message.
     pub(super) fn signature(self, der: &[u8]) {
         let writer = self.raw("signature", "");
         write_numbers(der, writer.0);

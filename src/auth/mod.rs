@@ -1,29 +1,29 @@
 //! BRC-103 peer sessions and BRC-104 canonical bytes, without I/O.
 //!
-//! What always holds:
-//! 1. An identity is proven by a signature over a nonce of ours, never by being claimed.
-//! 2. A message counts only in the session that it names, from the identity of that session.
-//! 3. A message nonce counts once in its session.
-//! 4. Whatever fails verification changes nothing.
-//! 5. Secrets, and what certificates reveal, appear in no `Debug`, `Display` or log.
+//! Invariants:
 //!
-//! Curve arithmetic is libsecp256k1's; `bsv-sdk` is the reference that the results are tested against.
+//! - An identity counts only after a signature over a fresh nonce of this side. A claim proves nothing.
+//!
+//! - A message is valid only in the session that it names, and only from the identity of that session.
+//!
+//! - A message nonce is valid once in its session.
+//!
+//! - A message that fails verification changes nothing.
+//!
+//! - Secrets and the fields of certificates never appear in `Debug`, `Display` or logs.
+//!
+//! libsecp256k1 does the curve arithmetic. Tests compare its results with `bsv-sdk`.
+#![warn(missing_docs)]
 
 pub mod canonical;
 mod certificates;
-mod encryption;
 mod error;
 mod identity;
 mod keys;
 mod message;
-mod nonce;
-mod numbers;
 mod payload;
 mod peer;
 mod session;
-mod session_store;
-mod signing;
-mod unverified;
 
 pub use certificates::{
     CertificateDemand, CertificateError, CertificateType, DemandError, FieldRule,
@@ -32,11 +32,10 @@ pub use certificates::{
 pub use error::{AuthError, KeyError};
 pub use identity::Identity;
 pub use keys::{Counterparty, DerSignature, KeyId, PairKeys, Protocol};
+pub use message::numbers::Numbers;
 pub use message::{AUTH_VERSION, AuthMessage, MessageType, NO_CERTIFICATES};
-pub use nonce::{MAX_NONCE_BYTES, MAX_NONCE_CHARS, SeenNonces, message_nonce};
-pub use numbers::Numbers;
 pub use payload::{SharedPayload, sha256};
 pub use peer::{Handled, Peer, PeerConfig, Verified};
+pub use session::nonce::{MAX_NONCE_BYTES, MAX_NONCE_CHARS, SeenNonces, message_nonce};
+pub use session::store::{CachedSession, PENDING_TTL, SessionLimits, SessionStore, SessionUse};
 pub use session::{InitialResponse, Session, SessionRecord};
-pub use session_store::{Known, PENDING_TTL, SessionLimits, SessionStore, Used};
-pub use unverified::unverified_payload;

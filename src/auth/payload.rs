@@ -1,12 +1,12 @@
-//! The payload of a general message, in every form that sending it takes.
+//! The payload of a general message, encoded and hashed once for all receivers.
 
 use bytes::Bytes;
 use bytestring::ByteString;
 use sha2::{Digest as _, Sha256};
 
-use super::numbers::write_numbers;
+use super::message::numbers::write_numbers;
 
-/// SHA-256.
+/// The SHA-256 of `data`, which BRC-103 signatures cover.
 #[must_use]
 pub fn sha256(data: &[u8]) -> [u8; 32] {
     Sha256::digest(data).into()
@@ -21,7 +21,7 @@ pub struct SharedPayload {
 }
 
 impl SharedPayload {
-    /// Encodes and hashes these bytes.
+    /// Encodes and hashes a payload.
     #[must_use]
     pub fn new(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
@@ -34,43 +34,44 @@ impl SharedPayload {
         }
     }
 
-    /// The payload itself.
+    /// The bytes of the payload.
     #[must_use]
     pub const fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 
-    /// Its SHA-256.
+    /// The SHA-256 of the payload.
     #[must_use]
     pub const fn digest(&self) -> &[u8; 32] {
         &self.digest
     }
 
-    /// The JSON array of numbers that auth messages carry: about 3.6 characters for each byte.
+    /// The JSON array of numbers in auth messages, about 3.6 characters for each byte.
     #[must_use]
     pub fn json(&self) -> &str {
         &self.json
     }
 
-    /// The same, sharing its memory.
+    /// The same JSON, sharing its memory.
     #[must_use]
     pub fn shared_json(&self) -> ByteString {
         self.json.clone()
     }
 
-    /// The same, in memory that `hold` keeps account of.
+    /// Moves the payload into memory that `hold` accounts for.
     #[must_use]
     pub fn held_by(self, hold: impl Fn(Bytes) -> Bytes) -> Self {
         let json = hold(self.json.clone().into_bytes());
         Self {
             digest: self.digest,
-            // It is the same text.
+            // The bytes are the same text.
             json: ByteString::try_from(json).unwrap_or(self.json),
             bytes: hold(self.bytes),
         }
     }
 
-    /// A copy whose JSON shares no memory with this one's: frames share it, and a counter that several cores change is slow.
+    /// Copies the JSON, so that two workers share no reference counter. Such a counter is slow when several cores
+    /// change it.
     #[must_use]
     pub fn copied(&self) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! The BRC-103 state of one socket: responder and initiator, sessions, proof of identity.
+//! The BRC-103 state of one socket: both sides of the handshake, its sessions, and the authenticated identity.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,23 +11,23 @@ use crate::ids::IdentityKey;
 use super::certificates::{CertificateDemand, CertificateError, RevealedFields};
 use super::error::AuthError;
 use super::identity::Identity;
-use super::message::{AuthMessage, MessageType, Writer};
-use super::nonce::message_nonce;
+use super::message::{AuthMessage, MessageType, MessageWriter};
 use super::payload::{SharedPayload, sha256};
 use super::session::Session;
+use super::session::nonce::{MAX_NONCE_CHARS, message_nonce};
 
-/// Bounds of a peer.
+/// The limits of a peer.
 #[derive(Debug, Clone)]
 pub struct PeerConfig {
-    /// Sessions on one socket. The clients in use have one, or two after a revival.
+    /// Maximum sessions of one socket. The clients in use have one, or two after a revival.
     pub max_sessions: usize,
-    /// Message nonces that each session remembers. At this limit the session accepts no more messages.
+    /// Message nonces that a session remembers. When this many messages arrived, the session accepts no more.
     pub max_seen_nonces: usize,
     /// Received messages after which [`Peer::needs_renewal`] asks for a new session.
     pub renew_after_received: usize,
-    /// Signed messages after which it asks for one. The published clients remember 100,000 nonces a session.
+    /// Signed messages after which it asks for a new session. The published clients remember 100,000 nonces a session.
     pub renew_after_signed: u64,
-    /// JSON of the certificates that the other end is asked for.
+    /// The demanded certificates as JSON.
     pub requested_certificates: Option<String>,
 }
 
@@ -43,57 +43,57 @@ impl Default for PeerConfig {
     }
 }
 
-/// A payload, and the identity that signed it.
+/// A verified payload and its signer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
-    /// Who signed.
+    /// The identity that signed the payload.
     pub identity: IdentityKey,
-    /// What was signed.
+    /// The payload, as the application wrote it.
     pub payload: Bytes,
 }
 
-/// What an auth message led to.
+/// The result of handling an auth message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Handled {
-    /// Send this auth message.
+    /// The caller must send this auth message.
     Reply(String),
-    /// Our handshake was answered: the counterparty is proven.
+    /// The counterparty completed the handshake of this side and is authenticated.
     Established(IdentityKey),
-    /// A general message verified.
+    /// The counterparty sent a general message, which is verified.
     General(Verified),
-    /// The counterparty asks for certificates: the JSON as it came.
+    /// The counterparty demands certificates. The JSON as received.
     CertificatesRequested(String),
-    /// The counterparty brings certificates: the JSON as it came, its signature verified.
+    /// The counterparty presents certificates. The JSON as received, its signature verified.
     Certificates(String),
 }
 
 #[derive(Debug)]
 struct Entry {
     session: Session,
-    /// Whether the counterparty has proven its key in it.
-    proven: bool,
-    /// Whether we may sign on it: not on one that was taken over from a lost socket.
+    /// Whether the counterparty has authenticated in this session.
+    authenticated: bool,
+    /// Whether this side may sign in it: not in one adopted from a lost socket.
     signs: bool,
     used: u64,
-    /// Messages received in it.
+    /// Messages received in this session.
     received: usize,
-    /// Messages signed in it.
+    /// Messages signed in this session.
     signed: AtomicU64,
-    /// Deadline of a session that a newer one has replaced.
+    /// When a replaced session ends.
     retires: Option<Instant>,
 }
 
-/// One socket's side of BRC-103.
+/// This side's BRC-103 state of one socket.
 #[derive(Debug)]
 pub struct Peer {
     identity: Arc<Identity>,
     own_key: String,
     config: PeerConfig,
     entries: Vec<Entry>,
-    /// The session nonce of a handshake that we began.
+    /// This side's session nonce of a pending handshake.
     initiated: Option<String>,
-    proven: Option<IdentityKey>,
-    /// What its certificates reveal, once valid ones came.
+    authenticated: Option<IdentityKey>,
+    /// The fields revealed by the counterparty's certificates.
     revealed: Option<Arc<RevealedFields>>,
     uses: u64,
 }
@@ -108,45 +108,45 @@ impl Peer {
             config,
             entries: Vec::new(),
             initiated: None,
-            proven: None,
+            authenticated: None,
             revealed: None,
             uses: 0,
         }
     }
 
-    /// The counterparty, once it has proven its key. It never changes afterwards.
+    /// The authenticated counterparty. Once set, it never changes.
     #[must_use]
     pub const fn identity(&self) -> Option<IdentityKey> {
-        self.proven
+        self.authenticated
     }
 
-    /// What the counterparty's certificates reveal, once it is certified. It never changes afterwards.
+    /// The fields revealed by the counterparty's certificates. Once set, they never change.
     #[must_use]
     pub const fn revealed(&self) -> Option<&Arc<RevealedFields>> {
         self.revealed.as_ref()
     }
 
-    /// Checks certificates of the counterparty, which has proven its key: it is certified from then on.
+    /// Checks certificates of the authenticated counterparty. If they are valid, it is certified.
     ///
     /// # Errors
-    /// [`CertificateError`]: then nothing has changed.
+    /// [`CertificateError`]; nothing changes.
     pub fn certify(
         &mut self,
         demand: &CertificateDemand,
         json: &str,
     ) -> Result<(), CertificateError> {
-        let proven = self.entries.iter().filter(|entry| entry.proven);
-        let entry = proven.max_by_key(|entry| entry.used);
+        let authenticated = self.entries.iter().filter(|entry| entry.authenticated);
+        let entry = authenticated.max_by_key(|entry| entry.used);
         let session = &entry.ok_or(CertificateError::Subject)?.session;
         let revealed = session.certify(demand, json)?;
         self.revealed.get_or_insert_with(|| Arc::clone(revealed));
         Ok(())
     }
 
-    /// Takes an auth message.
+    /// Handles an auth message.
     ///
     /// # Errors
-    /// [`AuthError`]: then nothing has changed. [`AuthError::UnknownSession`] may be worth a new handshake.
+    /// [`AuthError`]; nothing changes. After [`AuthError::UnknownSession`] a new handshake may help.
     pub fn handle(&mut self, message: &AuthMessage<'_>) -> Result<Handled, AuthError> {
         match message.kind {
             MessageType::InitialRequest => self.handle_initial_request(message),
@@ -158,26 +158,26 @@ impl Peer {
                 Ok(Handled::General(Verified { identity, payload }))
             }
             MessageType::CertificateRequest => {
-                let json = raw(message, message.requested_certificates)?;
+                let json = message.need_json(message.requested_certificates)?;
                 self.verify(message, json.as_bytes())?;
                 Ok(Handled::CertificatesRequested(json.to_owned()))
             }
             MessageType::CertificateResponse => {
-                let json = raw(message, message.certificates)?;
+                let json = message.need_json(message.certificates)?;
                 self.verify(message, json.as_bytes())?;
                 Ok(Handled::Certificates(json.to_owned()))
             }
         }
     }
 
-    /// Begins a handshake: the `initialRequest` to send. A handshake begun before is forgotten.
+    /// Starts a handshake. Returns the `initialRequest` to send. It replaces a pending handshake.
     ///
     /// # Errors
     /// [`AuthError::Key`], once in 2^127.
     pub fn start_handshake(&mut self) -> Result<String, AuthError> {
         let nonce = self.identity.new_session_nonce()?;
         let mut json = String::with_capacity(512);
-        Writer::begin(&mut json, MessageType::InitialRequest, &self.own_key)
+        MessageWriter::begin(&mut json, MessageType::InitialRequest, &self.own_key)
             .text("initialNonce", &nonce)
             .requested_certificates(self.config.requested_certificates.as_deref())
             .end();
@@ -185,21 +185,21 @@ impl Peer {
         Ok(json)
     }
 
-    /// Appends a signed general message with this payload, on the session that was used last.
+    /// Appends a signed general message with this payload, in the most recently used session.
     ///
     /// # Errors
-    /// [`AuthError::NotEstablished`] when no session is proven; nothing is appended then.
+    /// [`AuthError::NotEstablished`] if no session is authenticated; nothing is appended.
     pub fn sign(&self, payload: &SharedPayload, out: &mut String) -> Result<(), AuthError> {
         out.reserve(payload.json().len() + 640);
         self.sign_with(payload, payload.json(), out).map(drop)
     }
 
-    /// As [`Self::sign`], but for the payload's JSON, which several messages may share: says at which byte of `out` it
-    /// must be put in.
+    /// As [`Self::sign`], without the JSON of the payload, which several messages may share. Returns the offset in
+    /// `out` where that JSON belongs.
     ///
     /// # Errors
     /// As [`Self::sign`].
-    pub fn sign_around(
+    pub fn sign_shared(
         &self,
         payload: &SharedPayload,
         out: &mut String,
@@ -207,7 +207,7 @@ impl Peer {
         self.sign_with(payload, "", out)
     }
 
-    /// Where `json` begins.
+    /// Returns the offset of `json`.
     fn sign_with(
         &self,
         payload: &SharedPayload,
@@ -217,13 +217,13 @@ impl Peer {
         let entry = self
             .entries
             .iter()
-            .filter(|entry| entry.proven && entry.signs)
+            .filter(|entry| entry.authenticated && entry.signs)
             .max_by_key(|entry| entry.used)
             .ok_or(AuthError::NotEstablished)?;
         let nonce = message_nonce();
         let signature = entry.session.sign(&nonce, payload.digest())?;
         entry.signed.fetch_add(1, Ordering::Relaxed);
-        let (writer, at) = Writer::begin(out, MessageType::General, &self.own_key)
+        let (writer, at) = MessageWriter::begin(out, MessageType::General, &self.own_key)
             .text("nonce", &nonce)
             .text("yourNonce", entry.session.peer_nonce())
             .raw("payload", "")
@@ -232,25 +232,25 @@ impl Peer {
         Ok(at)
     }
 
-    /// Takes a session over that was proven on a socket since lost, so that what was sent on it meanwhile
-    /// can be verified. Only for the counterparty that this socket has proven; nothing is signed on it.
+    /// Adopts an authenticated session of a lost socket, so that late messages in it verify. Its counterparty must be
+    /// this socket's. This side signs nothing in it.
     ///
     /// # Errors
     /// [`AuthError::IdentityMismatch`].
     pub fn adopt(&mut self, session: Session) -> Result<(), AuthError> {
-        if self.proven != Some(session.peer()) {
+        if self.authenticated != Some(session.peer()) {
             return Err(AuthError::IdentityMismatch);
         }
         self.insert(session, true, false);
         Ok(())
     }
 
-    /// The sessions in which the counterparty has proven its key, for whoever keeps them after the socket.
+    /// The authenticated sessions, to keep when the socket is gone.
     #[must_use]
-    pub fn into_proven_sessions(self) -> Vec<Session> {
-        let kept = |entry: &Entry| entry.proven && entry.retires.is_none();
-        let proven = self.entries.into_iter().filter(kept);
-        proven.map(|entry| entry.session).collect()
+    pub fn into_authenticated_sessions(self) -> Vec<Session> {
+        let kept = |entry: &Entry| entry.authenticated && entry.retires.is_none();
+        let authenticated = self.entries.into_iter().filter(kept);
+        authenticated.map(|entry| entry.session).collect()
     }
 
     fn handle_initial_request(&mut self, message: &AuthMessage<'_>) -> Result<Handled, AuthError> {
@@ -274,12 +274,12 @@ impl Peer {
         let peer = session.peer();
         self.check_unchanged(peer)?;
         self.initiated = None;
-        self.proven = Some(peer);
+        self.authenticated = Some(peer);
         self.insert(session, true, true);
         Ok(Handled::Established(peer))
     }
 
-    /// Verifies a signed message of the session that it names; the counterparty is proven by it.
+    /// Verifies a signed message in the session that it names. This authenticates the counterparty.
     fn verify(
         &mut self,
         message: &AuthMessage<'_>,
@@ -295,30 +295,33 @@ impl Peer {
             .ok_or_else(|| unknown_session(named))?;
         entry.session.check_identity(&message.identity_key)?;
         let peer = entry.session.peer();
-        if self.proven.is_some_and(|proven| proven != peer) {
+        if self
+            .authenticated
+            .is_some_and(|authenticated| authenticated != peer)
+        {
             return Err(AuthError::IdentityMismatch);
         }
         entry.session.verify(nonce, &sha256(signed), signature)?;
         self.uses += 1;
         entry.used = self.uses;
         entry.received += 1;
-        entry.proven = true;
-        self.proven = Some(peer);
+        entry.authenticated = true;
+        self.authenticated = Some(peer);
         Ok(peer)
     }
 
-    /// A socket that has proven one identity takes no session of another.
+    /// A socket with an authenticated identity accepts no session of another identity.
     fn check_unchanged(&self, peer: IdentityKey) -> Result<(), AuthError> {
-        match self.proven {
-            Some(proven) if proven != peer => Err(AuthError::IdentityMismatch),
+        match self.authenticated {
+            Some(authenticated) if authenticated != peer => Err(AuthError::IdentityMismatch),
             _ => Ok(()),
         }
     }
 
-    /// Adds a session; of too many, the one goes that is unproven and oldest, or else that was used longest ago.
-    fn insert(&mut self, session: Session, proven: bool, signs: bool) {
+    /// Adds a session. At the limit it replaces the oldest unauthenticated one, or else the least recently used.
+    fn insert(&mut self, session: Session, authenticated: bool, signs: bool) {
         if self.entries.len() >= self.config.max_sessions {
-            let dispensable = |(_, entry): &(usize, &Entry)| (entry.proven, entry.used);
+            let dispensable = |(_, entry): &(usize, &Entry)| (entry.authenticated, entry.used);
             let oldest = self.entries.iter().enumerate().min_by_key(dispensable);
             if let Some(index) = oldest.map(|(index, _)| index) {
                 self.entries.remove(index);
@@ -326,8 +329,8 @@ impl Peer {
         }
         self.uses += 1;
         self.entries.push(Entry {
-            session: session.forgetting_nothing(),
-            proven,
+            session: session.strict_replay(),
+            authenticated,
             signs,
             used: self.uses,
             received: 0,
@@ -339,17 +342,8 @@ impl Peer {
 
 fn unknown_session(nonce: &str) -> AuthError {
     AuthError::UnknownSession {
-        nonce: nonce.chars().take(super::MAX_NONCE_CHARS).collect(),
+        nonce: nonce.chars().take(MAX_NONCE_CHARS).collect(),
     }
-}
-
-fn raw<'a>(
-    message: &AuthMessage<'_>,
-    field: Option<&'a serde_json::value::RawValue>,
-) -> Result<&'a str, AuthError> {
-    field
-        .map(serde_json::value::RawValue::get)
-        .ok_or(AuthError::MissingField(message.kind.name()))
 }
 
 mod renewal;

@@ -1,6 +1,12 @@
-//! A session: what two parties agreed on in a handshake, as both BRC-103 sockets and BRC-104 requests use it.
+//! A session: the result of a handshake, used by BRC-103 sockets and BRC-104 requests.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+pub(super) mod nonce;
+pub(super) mod store;
+
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+use serde_json::value::RawValue;
 
 use crate::ids::IdentityKey;
 
@@ -8,11 +14,11 @@ use super::certificates::{CertificateDemand, CertificateError, RevealedFields};
 use super::error::AuthError;
 use super::identity::Identity;
 use super::keys::{Counterparty, DerSignature, KeyId, PairKeys, Protocol};
-use super::message::{AuthMessage, MessageType, Writer};
-use super::nonce::{SeenNonces, decode_nonce};
+use super::message::{AuthMessage, MessageType, MessageWriter};
 use super::payload::sha256;
+use nonce::{MAX_NONCE_BYTES, SeenNonces, decode_nonce, message_nonce};
 
-/// A session with one counterparty. Shared between threads by reference.
+/// A session with one counterparty. Threads share it by reference.
 #[derive(Debug)]
 pub struct Session {
     own_nonce: String,
@@ -21,31 +27,31 @@ pub struct Session {
     peer_hex: String,
     keys: PairKeys,
     seen: Mutex<SeenNonces>,
-    /// Whether no nonce may be forgotten: then the session ends when its memory is full.
-    forgets_nothing: bool,
-    /// Set once valid certificates came.
+    /// Whether the session ends when its nonce memory is full, instead of forgetting the oldest nonce.
+    strict_replay: bool,
+    /// Set when valid certificates arrive.
     revealed: OnceLock<Arc<RevealedFields>>,
-    /// Why those that came last were refused.
+    /// Why the latest certificates were refused.
     refusal: Mutex<Option<CertificateError>>,
 }
 
-/// What a session is restored from. None of it is a secret.
+/// The public data from which another process can restore a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRecord {
-    /// Our nonce, which names the session.
+    /// This side's nonce, which names the session.
     pub own_nonce: String,
-    /// The counterparty's nonce, as it wrote it.
+    /// The counterparty's nonce as the counterparty wrote it.
     pub peer_nonce: String,
-    /// The counterparty.
+    /// The identity key of the counterparty.
     pub peer: IdentityKey,
 }
 
-/// What a handshake is answered with.
+/// The response to a handshake.
 #[derive(Debug)]
 pub struct InitialResponse {
-    /// The auth message.
+    /// The auth message as JSON.
     pub json: String,
-    /// Its signature, DER.
+    /// The signature of the message, DER.
     pub signature: DerSignature,
 }
 
@@ -64,18 +70,18 @@ impl Session {
             peer_hex: peer.to_hex(),
             keys,
             seen: Mutex::new(SeenNonces::new(max_seen_nonces)),
-            forgets_nothing: false,
+            strict_replay: false,
             revealed: OnceLock::new(),
             refusal: Mutex::default(),
         }
     }
 
-    /// Answers an `initialRequest` (BRC-103 §6.1): a new session, and the signed response.
+    /// Answers an `initialRequest` (BRC-103 §6.1). Returns a new session and the signed response.
     ///
-    /// The sender's key is not proven by this: only its first verified message proves it.
+    /// The handshake does not authenticate the sender. Its first verified message does.
     ///
     /// # Errors
-    /// [`AuthError`] when a field is missing or malformed, or the key is our own.
+    /// [`AuthError`] if a field is missing or malformed, or the key is this side's own.
     pub fn respond(
         identity: &Identity,
         request: &AuthMessage<'_>,
@@ -92,7 +98,7 @@ impl Session {
             .parse()
             .map_err(|_| AuthError::IdentityKey)?;
         if peer == identity.identity_key() {
-            // A reflected request of ours would let anyone prove to be us.
+            // A reflected request would let anyone authenticate as this side.
             return Err(AuthError::Reflected);
         }
         let own_nonce = identity.new_session_nonce()?;
@@ -102,7 +108,7 @@ impl Session {
         let signature = keys.sign(&Protocol::AUTH_SIGNATURE, key_id, &sha256(&signed))?;
         let mut json = String::with_capacity(1024);
         let own_key = identity.identity_key().to_hex();
-        Writer::begin(&mut json, MessageType::InitialResponse, &own_key)
+        MessageWriter::begin(&mut json, MessageType::InitialResponse, &own_key)
             .text("initialNonce", &own_nonce)
             .text("yourNonce", peer_nonce)
             .requested_certificates(requested_certificates)
@@ -117,7 +123,7 @@ impl Session {
         Ok((session, InitialResponse { json, signature }))
     }
 
-    /// Takes the answer to a request that named `own_nonce`: the counterparty's key is proven by it.
+    /// Completes a handshake that this side started with `own_nonce`. This authenticates the counterparty.
     pub(super) fn established(
         identity: &Identity,
         own_nonce: &str,
@@ -152,11 +158,11 @@ impl Session {
         ))
     }
 
-    /// The session of this record: one point multiplication. It has seen no message nonce, and its counterparty has still
-    /// to prove itself.
+    /// Restores a session, at the cost of one point multiplication. It remembers no message nonces, and its
+    /// counterparty is not authenticated.
     ///
     /// # Errors
-    /// [`AuthError::Key`] never for a key that an [`IdentityKey`] can hold.
+    /// [`AuthError::Key`], never for a key that an [`IdentityKey`] can hold.
     pub fn restore(
         identity: &Identity,
         record: SessionRecord,
@@ -172,7 +178,7 @@ impl Session {
         ))
     }
 
-    /// What [`Self::restore`] needs in another process.
+    /// The data that [`Self::restore`] needs in another process.
     #[must_use]
     pub fn record(&self) -> SessionRecord {
         SessionRecord {
@@ -182,34 +188,34 @@ impl Session {
         }
     }
 
-    /// The same session, which ends when its memory of nonces is full instead of forgetting the oldest.
+    /// Makes the session end when its nonce memory is full, instead of forgetting the oldest nonce.
     #[must_use]
-    pub fn forgetting_nothing(self) -> Self {
+    pub fn strict_replay(self) -> Self {
         Self {
-            forgets_nothing: true,
+            strict_replay: true,
             ..self
         }
     }
 
-    /// Our nonce, by which the counterparty names this session.
+    /// This side's nonce, by which the counterparty names the session.
     #[must_use]
     pub fn own_nonce(&self) -> &str {
         &self.own_nonce
     }
 
-    /// The counterparty's nonce, by which we name this session.
+    /// The counterparty's nonce, by which this side names the session.
     #[must_use]
     pub fn peer_nonce(&self) -> &str {
         &self.peer_nonce
     }
 
-    /// The counterparty.
+    /// The identity key of the counterparty.
     #[must_use]
     pub const fn peer(&self) -> IdentityKey {
         self.peer
     }
 
-    /// Checks that a message claims to come from this session's counterparty and from nobody else.
+    /// Checks that a message claims to come from the counterparty of this session.
     ///
     /// # Errors
     /// [`AuthError::IdentityMismatch`].
@@ -222,36 +228,36 @@ impl Session {
         }
     }
 
-    /// Verifies the counterparty's signature over `digest` and uses the message's nonce up.
+    /// Verifies the counterparty's signature of `digest` and consumes the nonce of the message.
     ///
     /// # Errors
-    /// [`AuthError::Replayed`], [`AuthError::Signature`]: then nothing has changed.
+    /// [`AuthError::Replayed`] or [`AuthError::Signature`]; nothing changes.
     pub fn verify(
         &self,
         nonce: &str,
         digest: &[u8; 32],
         signature: &[u8],
     ) -> Result<(), AuthError> {
-        if nonce.is_empty() || nonce.len() > 2 * super::MAX_NONCE_BYTES {
+        if nonce.is_empty() || nonce.len() > 2 * MAX_NONCE_BYTES {
             return Err(AuthError::Nonce);
         }
-        if self.seen().contains(nonce) {
+        if self.seen.lock().contains(nonce) {
             return Err(AuthError::Replayed);
         }
         let key_id = KeyId::Pair(nonce, &self.own_nonce);
         self.keys
             .verify(&Protocol::AUTH_SIGNATURE, key_id, digest, signature)?;
-        // Two threads may have come this far with the same nonce: one of them wins.
-        self.use_up(nonce)
+        // Two threads may get here with the same nonce. Only one of them succeeds.
+        self.consume(nonce)
     }
 
-    /// Uses the nonce of a message up that was verified elsewhere.
+    /// Consumes the nonce of a message that was verified elsewhere.
     ///
     /// # Errors
-    /// [`AuthError::Replayed`]; [`AuthError::UnknownSession`] where the session has ended by that.
-    pub fn use_up(&self, nonce: &str) -> Result<(), AuthError> {
-        let mut seen = self.seen();
-        if self.forgets_nothing && seen.is_full() && !seen.contains(nonce) {
+    /// [`AuthError::Replayed`], or [`AuthError::UnknownSession`] if this ended the session.
+    pub fn consume(&self, nonce: &str) -> Result<(), AuthError> {
+        let mut seen = self.seen.lock();
+        if self.strict_replay && seen.is_full() && !seen.contains(nonce) {
             return Err(AuthError::UnknownSession {
                 nonce: self.own_nonce.clone(),
             });
@@ -263,11 +269,11 @@ impl Session {
         }
     }
 
-    /// Verifies a `certificateResponse` of this session and uses its nonce up: the JSON of its certificates. What they
-    /// are worth is not known by that.
+    /// Verifies the signature of a `certificateResponse` and consumes its nonce. Returns the JSON of the certificates,
+    /// which are not checked yet.
     ///
     /// # Errors
-    /// [`AuthError`]: then nothing has changed.
+    /// [`AuthError`]; nothing changes.
     pub fn verify_certificate_response<'a>(
         &self,
         message: &AuthMessage<'a>,
@@ -275,42 +281,46 @@ impl Session {
         if message.kind != MessageType::CertificateResponse {
             return Err(AuthError::Malformed("not a certificateResponse"));
         }
+        self.verify_json(message, message.certificates)
+    }
+
+    /// Verifies a `certificateRequest` of this session and consumes its nonce.
+    ///
+    /// # Errors
+    /// [`AuthError`]; nothing changes.
+    pub fn verify_certificate_request(&self, message: &AuthMessage<'_>) -> Result<(), AuthError> {
+        if message.kind != MessageType::CertificateRequest {
+            return Err(AuthError::Malformed("not a certificateRequest"));
+        }
+        self.verify_json(message, message.requested_certificates)
+            .map(drop)
+    }
+
+    /// Verifies a message whose signature covers the JSON of one field. Returns that JSON.
+    fn verify_json<'a>(
+        &self,
+        message: &AuthMessage<'_>,
+        field: Option<&'a RawValue>,
+    ) -> Result<&'a str, AuthError> {
         let nonce = message.need(message.nonce.as_ref())?;
         let signature = message.need_bytes(message.signature.as_ref())?;
-        let missing = AuthError::MissingField(message.kind.name());
-        let json = message.certificates.ok_or(missing)?.get();
+        let json = message.need_json(field)?;
         self.check_identity(&message.identity_key)?;
         self.verify(nonce, &sha256(json.as_bytes()), signature)?;
         Ok(json)
     }
 
-    /// Verifies a `certificateRequest` of this session and uses its nonce up.
-    ///
-    /// # Errors
-    /// [`AuthError`]: then nothing has changed.
-    pub fn verify_certificate_request(&self, message: &AuthMessage<'_>) -> Result<(), AuthError> {
-        if message.kind != MessageType::CertificateRequest {
-            return Err(AuthError::Malformed("not a certificateRequest"));
-        }
-        let nonce = message.need(message.nonce.as_ref())?;
-        let signature = message.need_bytes(message.signature.as_ref())?;
-        let missing = AuthError::MissingField(message.kind.name());
-        let json = message.requested_certificates.ok_or(missing)?.get();
-        self.check_identity(&message.identity_key)?;
-        self.verify(nonce, &sha256(json.as_bytes()), signature)
-    }
-
-    /// A signed `certificateResponse` without certificates: a server has none to show (BRC-103).
+    /// A signed `certificateResponse` without certificates, because a server has none to present (BRC-103).
     ///
     /// # Errors
     /// As [`Self::sign`].
     pub fn no_certificates(&self, own_key: &IdentityKey) -> Result<String, AuthError> {
         const NONE: &str = "[]";
-        let nonce = super::message_nonce();
+        let nonce = message_nonce();
         let signature = self.sign(&nonce, &sha256(NONE.as_bytes()))?;
         let mut json = String::with_capacity(1024);
         let kind = MessageType::CertificateResponse;
-        Writer::begin(&mut json, kind, &own_key.to_hex())
+        MessageWriter::begin(&mut json, kind, &own_key.to_hex())
             .text("nonce", &nonce)
             .text("initialNonce", &self.own_nonce)
             .text("yourNonce", &self.peer_nonce)
@@ -319,11 +329,11 @@ impl Session {
         Ok(json)
     }
 
-    /// Checks the counterparty's certificates; the session is certified from then on. The first that fit count.
+    /// Checks the counterparty's certificates. The first valid ones certify the session.
     ///
     /// # Errors
-    /// [`CertificateError`]: others may still come. An empty list is no refusal, because some clients send one while they look
-    /// for certificates.
+    /// [`CertificateError`]; the client may present others later. An empty list is not recorded as a refusal, because
+    /// some clients send one while they look for certificates.
     pub fn certify(
         &self,
         demand: &CertificateDemand,
@@ -331,24 +341,20 @@ impl Session {
     ) -> Result<&Arc<RevealedFields>, CertificateError> {
         let revealed = demand.verify(&self.keys, json).inspect_err(|error| {
             if *error != CertificateError::NoneProvided {
-                *self.refusal() = Some(error.clone());
+                *self.refusal.lock() = Some(error.clone());
             }
         })?;
         Ok(self.revealed.get_or_init(|| Arc::new(revealed)))
     }
 
-    /// Why the certificates that came last were refused, while the session is not certified.
+    /// Why the latest certificates were refused, while the session is not certified.
     #[must_use]
     pub fn certificate_refusal(&self) -> Option<CertificateError> {
-        let refusal = self.refusal().clone();
+        let refusal = self.refusal.lock().clone();
         refusal.filter(|_| self.revealed.get().is_none())
     }
 
-    fn refusal(&self) -> std::sync::MutexGuard<'_, Option<CertificateError>> {
-        self.refusal.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What the counterparty's certificates reveal, once the session is certified.
+    /// The fields revealed by the counterparty's certificates, if the session is certified.
     #[must_use]
     pub fn revealed(&self) -> Option<&Arc<RevealedFields>> {
         self.revealed.get()
@@ -363,13 +369,9 @@ impl Session {
         Ok(self.keys.sign(&Protocol::AUTH_SIGNATURE, key_id, digest)?)
     }
 
-    /// Whether so many messages came that the next one would make a nonce be forgotten.
+    /// Whether the nonce memory is full, so that the next message would make the session forget a nonce.
     #[must_use]
-    pub fn is_used_up(&self) -> bool {
-        self.seen().is_full()
-    }
-
-    fn seen(&self) -> std::sync::MutexGuard<'_, SeenNonces> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn is_exhausted(&self) -> bool {
+        self.seen.lock().is_full()
     }
 }

@@ -78,7 +78,7 @@ impl AuthSocketSession {
             self.begin_handshake(link);
         }
         if self.upkeep.has_handshake_failed(now) {
-            if self.phase.is_admitted() && self.peer.is_used_up() {
+            if self.phase.is_admitted() && self.peer.is_exhausted() {
                 // The client never answered. A new connection gives it a new session.
                 log::debug!("socket {}: its session has no nonces left", self.sid);
                 return link.close(CloseReason::ForcedClose);

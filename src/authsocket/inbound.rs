@@ -9,7 +9,7 @@ use crate::engineio::CloseReason;
 use crate::events::{self, ClientEvent, refuse_plain};
 use crate::ids::Sid;
 use crate::socket::{Link, Socket};
-use crate::socketio::{Event, EventBody, Namespace, ProtocolError};
+use crate::socketio::{EventBody, Namespace, ProtocolError, SocketIoEvent};
 use crate::telemetry;
 
 use super::admission::Admission;
@@ -35,14 +35,14 @@ impl AuthSocketSession {
             && let Some(event) = self.connection.poll_event()
         {
             match event {
-                Event::Connect { namespace, .. } => self.connect(&namespace, link),
-                Event::Event { namespace, body } => {
+                SocketIoEvent::Connect { namespace, .. } => self.connect(&namespace, link),
+                SocketIoEvent::Event { namespace, body } => {
                     if let Some(body) = self.read_beside(body, ctx) {
                         telemetry::event(|| self.handle_event(&namespace, &body, link, ctx));
                     }
                 }
-                Event::Disconnect { .. } => self.disconnect(link),
-                Event::Ack { .. } => {}
+                SocketIoEvent::Disconnect { .. } => self.disconnect(link),
+                SocketIoEvent::Ack { .. } => {}
             }
         }
     }

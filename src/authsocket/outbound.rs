@@ -9,7 +9,7 @@ use crate::engineio::{CloseReason, Frame};
 use crate::events::{PlainRefusal, ServerEvent};
 use crate::rooms::{Deliver, SlowConsumer};
 use crate::socket::{Link, Socket};
-use crate::socketio::{Body, EventBody, Namespace, Packet};
+use crate::socketio::{Body, EventBody, Namespace, SocketIoPacket};
 
 use super::session::AuthSocketSession;
 use super::state::framer::PendingFrame;
@@ -134,7 +134,7 @@ impl AuthSocketSession {
         let Some(framer) = &self.framer else { return };
         self.upkeep.touch(link.now());
         match framer.frame_around(payload.shared_json(), |out| {
-            self.peer.sign_around(payload, out)
+            self.peer.sign_shared(payload, out)
         }) {
             Ok(frame) => link.send(frame, &[]),
             Err(error) => log::debug!("socket {}: an event was not signed: {error}", self.sid),
@@ -149,14 +149,14 @@ impl AuthSocketSession {
             data: data.to_string(),
             attachments: Vec::new(),
         };
-        let packet = Packet {
+        let packet = SocketIoPacket {
             namespace: namespace.clone(),
             body: Body::Event(event),
         };
         Self::send_packet(&packet, link);
     }
 
-    pub(super) fn send_packet(packet: &Packet, link: &mut Link<'_>) {
+    pub(super) fn send_packet(packet: &SocketIoPacket, link: &mut Link<'_>) {
         link.send(Frame::message_with(128, |out| packet.encode_into(out)), &[]);
     }
 }

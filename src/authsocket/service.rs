@@ -10,11 +10,12 @@ use crate::auth::{Identity, PeerConfig, RequiredCertificates};
 use crate::delivery::Delivery;
 use crate::heavy::HeavyWork;
 use crate::limits::{
-    AddressLimits, FlowRates, IdentityShares, KeyedBudget, OutboundMemory, Owner, Pace,
+    AddressLimits, BucketRates, IdentityShares, KeyedBudget, OutboundMemory, Owner,
 };
 use crate::live::Live;
 use crate::rooms::RoomsHandle;
-use crate::socketio;
+use crate::socketio::SocketIoConfig;
+use crate::throttle::Throttle;
 
 use super::counts::EventCounts;
 use super::lost_sessions::LostSessions;
@@ -44,7 +45,7 @@ pub struct AuthSocketSettings {
     /// How long a fast sender is left unread at most. A socket that would have to wait longer is closed.
     pub max_delay: Duration,
     /// How fast frames are sent to a socket, unless its client asks for another pace.
-    pub pace: Pace,
+    pub pace: Throttle,
     /// Bytes that the pace may hold back for one socket, beside the outbound buffer of its connection.
     pub max_paced_bytes: usize,
     /// How long an authenticated socket may be quiet before it gets a signed event. The published clients forget a session
@@ -60,9 +61,9 @@ pub struct AuthSocketSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SocketRates {
     /// The rates of each socket.
-    pub socket: FlowRates,
+    pub socket: BucketRates,
     /// The rates of each identity, over all its sockets.
-    pub identity: FlowRates,
+    pub identity: BucketRates,
 }
 
 /// What all sockets of the application share.
@@ -102,7 +103,7 @@ impl AuthSocketService {
         identity: Arc<Identity>,
         rooms: RoomsHandle,
         delivery: Delivery,
-        socketio: socketio::Config,
+        socketio: SocketIoConfig,
         settings: AuthSocketSettings,
     ) -> Self {
         Self {

@@ -9,7 +9,7 @@ use crate::auth::{Peer, RevealedFields};
 use crate::delivery::Delivery;
 use crate::engineio::{CloseReason, Data};
 use crate::ids::{IdentityKey, Sid};
-use crate::limits::{AddressKey, Amount, Flow, LimitExceeded, Owner, Permit, Share, refusals};
+use crate::limits::{AddressKey, Cost, LimitExceeded, Owner, Permit, Share, TokenBucket, refusals};
 use crate::live::LiveReader;
 use crate::rooms::Member;
 use crate::socket::{Application, Link, Opening, OpeningRefused, Socket, TooFast};
@@ -38,7 +38,7 @@ pub(super) enum Allowance {
 pub struct AuthSocketSession {
     pub(super) service: Arc<AuthSocketService>,
     pub(super) sid: Sid,
-    pub(super) connection: socketio::Connection,
+    pub(super) connection: SocketIoClient,
     pub(super) peer: Peer,
     /// Set while the client is connected to a namespace.
     pub(super) framer: Option<EventFramer>,
@@ -58,7 +58,7 @@ pub struct AuthSocketSession {
     pub(super) handshake_prepaid: bool,
     /// Whether a large message is being parsed. Later ones wait.
     pub(super) is_reading: bool,
-    flow: Flow,
+    flow: TokenBucket,
     rates: LiveReader<SocketRates>,
 }
 
@@ -77,7 +77,7 @@ impl AuthSocketSession {
         let settings = &service.settings;
         Ok(Self {
             sid: opening.sid,
-            connection: socketio::Connection::new(Arc::clone(&service.socketio), now),
+            connection: SocketIoClient::new(Arc::clone(&service.socketio), now),
             peer: Peer::new(Arc::clone(&service.identity), settings.peer.clone()),
             framer: None,
             phase: Phase::new(now + settings.auth_timeout),
@@ -93,7 +93,7 @@ impl AuthSocketSession {
             counted_for: opening.counted_for,
             handshake_prepaid: true,
             is_reading: false,
-            flow: Flow::default(),
+            flow: TokenBucket::default(),
             rates: service.rates.reader(),
             service,
         })
@@ -132,7 +132,7 @@ impl AuthSocketSession {
 impl Application for AuthSocketSession {
     fn opened(&mut self, _link: &mut Link<'_>, _ctx: &mut Context<Socket<Self>>) {}
 
-    fn arrived(&mut self, amount: Amount, now: Instant) -> Result<Duration, TooFast> {
+    fn arrived(&mut self, amount: Cost, now: Instant) -> Result<Duration, TooFast> {
         let rates = *self.rates.get();
         let own = self.flow.charge(&rates.socket, amount, now);
         let shared = self.share();
@@ -205,7 +205,7 @@ impl Application for AuthSocketSession {
             Arc::clone(&self.service.identity),
             self.service.settings.peer.clone(),
         );
-        let sessions = std::mem::replace(&mut self.peer, fresh).into_proven_sessions();
+        let sessions = std::mem::replace(&mut self.peer, fresh).into_authenticated_sessions();
         if !sessions.is_empty() {
             let mut lost = self.service.lost.lock();
             for session in sessions {

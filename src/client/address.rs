@@ -1,4 +1,4 @@
-//! Where a server is: the address that its users are given, and the addresses of its parts.
+//! The address of a server, and the URLs of its endpoints.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,17 +8,17 @@ use thiserror::Error;
 
 /// A server's address, such as `http://localhost:8080` or `https://host/api`.
 ///
-/// A path is put in front of the MessageBox routes; the handshake and Socket.IO stay at the root, as the published
-/// clients have it.
+/// A path is a prefix of the MessageBox routes only. The handshake and Socket.IO stay at the root, as in the published
+/// clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerAddress {
     /// Scheme and authority, without a trailing slash.
     origin: String,
-    /// Without a trailing slash; empty for none.
+    /// The path without a trailing slash. Empty if there is none.
     prefix: String,
 }
 
-/// A text is no address of a server.
+/// The text is not the address of a server.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("expected an address such as http://localhost:8080")]
 pub struct AddressError;
@@ -45,7 +45,7 @@ impl fmt::Display for ServerAddress {
 }
 
 impl ServerAddress {
-    /// The name or the address of its host; of an IPv6 address without brackets.
+    /// The host name or IP address. IPv6 addresses have no brackets.
     #[must_use]
     pub fn host(&self) -> String {
         let url = Url::parse(&self.origin).ok();
@@ -54,7 +54,7 @@ impl ServerAddress {
         bare.unwrap_or(host).to_owned()
     }
 
-    /// Its TCP port.
+    /// The TCP port, or the default of the scheme.
     #[must_use]
     pub fn port(&self) -> u16 {
         let url = Url::parse(&self.origin).ok();
@@ -62,28 +62,28 @@ impl ServerAddress {
         port.unwrap_or_default()
     }
 
-    /// Whether connections to it are encrypted and its certificate verified.
+    /// Whether the client encrypts connections and verifies the server's TLS certificate.
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.origin.starts_with("https:")
     }
 
-    /// The target of a MessageBox route, as it stands in the request line.
+    /// The target of a MessageBox route in the request line.
     pub(super) fn target(&self, route: &str) -> String {
         format!("{}{route}", self.prefix)
     }
 
-    /// The address of a target at the root.
+    /// The URL of a target at the root.
     pub(super) fn url(&self, target: &str) -> String {
         format!("{}{target}", self.origin)
     }
 
-    /// Socket.IO over long-polling.
+    /// The URL of Socket.IO over long-polling.
     pub(super) fn polling_url(&self) -> String {
         self.url("/socket.io/?EIO=4&transport=polling")
     }
 
-    /// Socket.IO over a websocket.
+    /// The URL of Socket.IO over a websocket.
     pub(super) fn websocket_url(&self) -> String {
         // `http` becomes `ws`, `https` becomes `wss`.
         let rest = self.origin.strip_prefix("http").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! AuthSocket: events signed by BRC-103, over Socket.IO.
+//! AuthSocket: Socket.IO events signed by BRC-103.
 
 use std::sync::Arc;
 
@@ -6,37 +6,28 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::auth::{
-    AuthMessage, Handled, Identity, Peer, PeerConfig, SharedPayload, unverified_payload,
-};
+use crate::auth::{AuthMessage, Handled, Identity, Peer, PeerConfig, SharedPayload};
 use crate::events;
 use crate::ids::{IdentityKey, RoomId};
-use crate::limits::Pace;
+use crate::throttle::Throttle;
 
 use super::error::ClientError;
-use super::message_box::Sent;
-use super::outgoing_message::{Fields, OutgoingMessage};
+use super::message_box::SendOutcome;
+use super::message_box::outgoing::{MessageFields, OutgoingMessage};
 use super::received_event::ReceivedEvent;
 use super::socket_io::SocketIo;
 use super::transport::Connector;
 
-/// How an incoming event is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reading {
-    /// The signature is verified, and its nonce used up.
-    Verified,
-    /// Nothing is verified, and only the head of the payload is read. For a load generator, whose own cost must not
-    /// hide the server's; never for anything that acts on what it reads.
-    Unverified {
-        /// Bytes of the payload to read.
-        max_bytes: usize,
-    },
-}
+/// Reads the payload of an auth message without verifying it. Returns `None` unless the message is a general one.
+///
+/// A load generator needs one, because verifying every event would cost it more than signing costs the server. Never
+/// act on such a payload.
+pub type UnverifiedReader = fn(&str) -> Option<Vec<u8>>;
 
-/// What the server sends to keep a session alive: it has done so by being verified.
+/// An event that only keeps the session alive. Verifying it is all there is to do.
 const KEEP_ALIVE: &[u8] = br#"{"eventName":"keepAlive","#;
 
-/// A socket whose both ends have proven their keys.
+/// A socket on which both sides have authenticated.
 #[derive(Debug)]
 pub struct AuthSocket {
     socket: SocketIo,
@@ -45,7 +36,7 @@ pub struct AuthSocket {
     server_key: IdentityKey,
 }
 
-/// An event as it is signed.
+/// An event before it is signed.
 #[derive(Serialize)]
 struct Outgoing<'a, T> {
     #[serde(rename = "eventName")]
@@ -57,22 +48,22 @@ struct Outgoing<'a, T> {
 struct Authenticated {
     #[serde(rename = "identityKey")]
     identity_key: String,
-    /// How fast frames may come. Verifying one costs this client microseconds, and it never drops any.
-    pace: Pace,
+    /// The fastest rate, because this client verifies a frame in microseconds and never drops one.
+    pace: Throttle,
 }
 
 #[derive(Serialize)]
 struct RoomMessage<'a> {
     #[serde(rename = "roomId")]
     room: &'a str,
-    message: Fields<'a>,
+    message: MessageFields<'a>,
 }
 
 impl AuthSocket {
-    /// Connects, shakes hands, and has the identity confirmed: until `authenticationSuccess`.
+    /// Connects, completes the handshake, and waits for `authenticationSuccess`.
     ///
     /// # Errors
-    /// [`ClientError`]: what went wrong on the way.
+    /// [`ClientError`] if any of these steps fails.
     pub async fn connect(
         connector: &Connector,
         identity: Arc<Identity>,
@@ -97,7 +88,7 @@ impl AuthSocket {
         };
         let named = Authenticated {
             identity_key: identity_key.to_hex(),
-            pace: Pace::FASTEST,
+            pace: Throttle::FASTEST,
         };
         socket.emit(events::AUTHENTICATED, &named).await?;
         socket
@@ -109,22 +100,22 @@ impl AuthSocket {
         Ok(socket)
     }
 
-    /// Who this socket has proven to be.
+    /// The identity key of this client.
     #[must_use]
     pub const fn identity_key(&self) -> IdentityKey {
         self.identity_key
     }
 
-    /// Who the server has proven to be.
+    /// The authenticated identity key of the server.
     #[must_use]
     pub const fn server_key(&self) -> IdentityKey {
         self.server_key
     }
 
-    /// Joins a room, and waits until the server says so.
+    /// Joins a room and waits for the server's confirmation.
     ///
     /// # Errors
-    /// [`ClientError::EventRefused`] when it may not, or what else went wrong.
+    /// [`ClientError::EventRefused`] if the server refuses, or another [`ClientError`].
     pub async fn join(&mut self, room: &RoomId) -> Result<(), ClientError> {
         self.emit(events::JOIN_ROOM, &room.as_str()).await?;
         self.wait_for(events::JOINED_ROOM, events::JOIN_FAILED)
@@ -134,16 +125,16 @@ impl AuthSocket {
     /// Signs and sends an event.
     ///
     /// # Errors
-    /// [`ClientError`] when the connection is gone, or the data cannot be written as JSON.
+    /// [`ClientError`] if the connection is closed, or the data does not serialize.
     pub async fn emit(&mut self, name: &str, data: &impl Serialize) -> Result<(), ClientError> {
         let payload = serde_json::to_vec(&Outgoing { name, data })
-            .map_err(|_| ClientError::Unexpected("data that is no JSON"))?;
+            .map_err(|_| ClientError::Unexpected("data that does not serialize"))?;
         let mut json = String::new();
         self.peer.sign(&SharedPayload::new(payload), &mut json)?;
         self.socket.send(&json).await
     }
 
-    /// Sends a message to a room, and waits until it is stored. Other events that come meanwhile are passed over.
+    /// Sends a message to a room and waits until the server stored it. Other events that arrive meanwhile are dropped.
     ///
     /// ```no_run
     /// # use messagebox::client::{AuthSocket, OutgoingMessage, encrypt_body, message_id};
@@ -162,11 +153,11 @@ impl AuthSocket {
     /// ```
     ///
     /// # Errors
-    /// [`ClientError::EventRefused`] when it was not stored, or what else went wrong.
+    /// [`ClientError::EventRefused`] if the server did not store it, or another [`ClientError`].
     pub async fn send_message(
         &mut self,
         message: &OutgoingMessage<'_>,
-    ) -> Result<Sent, ClientError> {
+    ) -> Result<SendOutcome, ClientError> {
         let room = RoomId::of(&message.recipient, message.message_box);
         let message = RoomMessage {
             room: room.as_str(),
@@ -179,33 +170,37 @@ impl AuthSocket {
             if event.name == ack {
                 let already = event.data.get("alreadySent").and_then(Value::as_bool);
                 return match event.text("status") {
-                    "success" if already == Some(true) => Ok(Sent::Already),
-                    "success" => Ok(Sent::Stored),
+                    "success" if already == Some(true) => Ok(SendOutcome::Already),
+                    "success" => Ok(SendOutcome::Stored),
                     _ => Err(event.into_refusal()),
                 };
             }
         }
     }
 
-    /// The next event, verified. Dropping the future loses nothing.
+    /// Waits for the next event and verifies it. Dropping the future loses nothing.
     ///
     /// # Errors
-    /// [`ClientError`] when the connection is gone, or what came does not verify.
+    /// [`ClientError`] if the connection is closed, or an event does not verify.
     pub async fn next_event(&mut self) -> Result<ReceivedEvent, ClientError> {
-        ReceivedEvent::parse(&self.next_payload(Reading::Verified).await?)
+        ReceivedEvent::parse(&self.next_payload(None).await?)
     }
 
-    /// The payload of the next event, read as asked for. Dropping the future loses nothing.
+    /// Waits for the payload of the next event. With a reader the payload is not verified: see [`UnverifiedReader`].
+    /// Dropping the future loses nothing.
     ///
     /// # Errors
     /// As [`Self::next_event`].
-    pub async fn next_payload(&mut self, reading: Reading) -> Result<Bytes, ClientError> {
+    pub async fn next_payload(
+        &mut self,
+        reader: Option<UnverifiedReader>,
+    ) -> Result<Bytes, ClientError> {
         loop {
             let json = self.socket.next().await?;
-            // The first event of a new session proves the server's key: until then nothing can be signed in it.
-            if let Reading::Unverified { max_bytes } = reading
-                && !self.peer.awaits_proof()
-                && let Some(payload) = unverified_payload(&json, max_bytes)
+            // The first event of a new session authenticates the server. Before that, nothing can be signed in it.
+            if let Some(reader) = reader
+                && !self.peer.awaits_authentication()
+                && let Some(payload) = reader(&json)
             {
                 if payload.starts_with(KEEP_ALIVE) {
                     continue;
@@ -215,19 +210,19 @@ impl AuthSocket {
             match self.peer.handle(&AuthMessage::parse(&json)?)? {
                 Handled::General(verified) if verified.payload.starts_with(KEEP_ALIVE) => {}
                 Handled::General(verified) => return Ok(verified.payload),
-                // The server has begun a handshake of its own.
-                Handled::Reply(reply) => self.socket.owe(&reply),
+                // The server started a handshake.
+                Handled::Reply(reply) => self.socket.enqueue(&reply),
                 _ => {}
             }
         }
     }
 
-    /// Says goodbye, and waits a little for the server to let go.
+    /// Closes the socket and waits briefly for the server to close it too.
     pub async fn close(self) {
         self.socket.close().await;
     }
 
-    /// Passes over what comes before `success` or `failure`.
+    /// Drops events until `success` or `failure` arrives.
     async fn wait_for(&mut self, success: &str, failure: &str) -> Result<(), ClientError> {
         loop {
             let event = self.next_event().await?;

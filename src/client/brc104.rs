@@ -1,10 +1,11 @@
-//! Authenticated HTTP (BRC-104): the handshake, signed requests, verified answers.
+//! Authenticated HTTP (BRC-104): the handshake, signed requests and verified responses.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode, Url};
 
@@ -15,26 +16,27 @@ use crate::auth::{
 use crate::ids::IdentityKey;
 use crate::outbound::http::read;
 
+use super::MAX_ANSWER;
 use super::error::ClientError;
-use super::refusal::{self, MAX_REFUSAL, NO_DESCRIPTION, refused, request_id_of};
-use super::transport::{Connector, MAX_ANSWER};
+use super::error::refusal::{self, MAX_REFUSAL, NO_DESCRIPTION, refused, request_id_of};
+use super::transport::Connector;
 
 const JSON: &str = "application/json";
-/// Bytes of the answer to a handshake.
+/// Largest response to a handshake in bytes.
 const MAX_HANDSHAKE: usize = 1024 * 1024;
-/// An answer. The server has signed it if its status is a success; a failure need not be signed.
+/// A response. A success is signed by the server; a failure may be unsigned.
 #[derive(Debug, Clone)]
-pub struct Reply {
-    /// HTTP status.
+pub struct SignedReply {
+    /// The HTTP status, whatever it is.
     pub status: u16,
-    /// The body as it came.
+    /// The body as received.
     pub body: Bytes,
-    /// The id under which the server's operator finds the request (`x-request-id`). Nothing signs it.
+    /// The id of the request in the server's logs (`x-request-id`). It is not signed.
     pub request_id: Option<String>,
 }
 
-impl Reply {
-    /// The same reply, if its status is a success.
+impl SignedReply {
+    /// Returns the response if its status is a success.
     ///
     /// # Errors
     /// [`ClientError::Refused`] for any other status.
@@ -44,7 +46,7 @@ impl Reply {
     }
 }
 
-/// A client with a session, which it renews when the server has forgotten it. Requests may be made at the same time.
+/// A client with a session, which it renews when the server forgot it. Requests may run concurrently.
 #[derive(Debug)]
 pub struct Brc104Client {
     connector: Connector,
@@ -53,7 +55,7 @@ pub struct Brc104Client {
 }
 
 impl Brc104Client {
-    /// A client that has not said anything yet.
+    /// A client that connects with its first request.
     #[must_use]
     pub const fn new(connector: Connector, identity: Arc<Identity>) -> Self {
         Self {
@@ -63,21 +65,21 @@ impl Brc104Client {
         }
     }
 
-    /// Who signs the requests.
+    /// The identity that signs the requests.
     #[must_use]
     pub fn identity_key(&self) -> IdentityKey {
         self.identity.identity_key()
     }
 
-    /// Shakes hands, unless there is a session.
+    /// Completes a handshake, unless there is a session.
     ///
     /// # Errors
-    /// [`ClientError`]: what went wrong on the way.
+    /// [`ClientError`] if the handshake fails.
     pub async fn connect(&self) -> Result<(), ClientError> {
         self.session().await.map(drop)
     }
 
-    /// Who the server has proven to be: shakes hands, unless there is a session.
+    /// The identity key of the server. Completes a handshake, unless there is a session.
     ///
     /// # Errors
     /// As [`Self::connect`].
@@ -85,25 +87,29 @@ impl Brc104Client {
         Ok(self.session().await?.peer())
     }
 
-    /// Posts JSON to a MessageBox route. Once, and once more in a new session if the server does not know the old one.
+    /// Posts JSON to a MessageBox route. If the server forgot the session, it starts a new one and retries once.
     ///
     /// # Errors
-    /// [`ClientError::Refused`] for a status that is a failure, [`ClientError::Unsigned`] for an answer that does not
-    /// prove where it comes from, or what else went wrong.
-    pub async fn post(&self, route: &str, body: Bytes) -> Result<Reply, ClientError> {
+    /// [`ClientError::Refused`] for a status that is a failure. A success that the server did not sign is
+    /// [`ClientError::Unsigned`].
+    pub async fn post(&self, route: &str, body: Bytes) -> Result<SignedReply, ClientError> {
         self.request("POST", route, body).await?.success()
     }
 
-    /// Gets a MessageBox route with these parameters, as often as [`Self::post`].
+    /// Gets a MessageBox route with these query parameters. Retries like [`Self::post`].
     ///
     /// # Errors
     /// As [`Self::post`].
-    pub async fn get(&self, route: &str, query: &[(&str, &str)]) -> Result<Reply, ClientError> {
+    pub async fn get(
+        &self,
+        route: &str,
+        query: &[(&str, &str)],
+    ) -> Result<SignedReply, ClientError> {
         let url = self.url(route, query)?;
         self.ask(Method::GET, url, Bytes::new()).await?.success()
     }
 
-    /// Makes any request to a route, which may have a query, as often as [`Self::post`]. Every status is an answer.
+    /// Sends any request to a route, which may have a query. Retries like [`Self::post`], and returns every status.
     ///
     /// ```no_run
     /// # use messagebox::client::{Brc104Client, ClientError};
@@ -115,16 +121,15 @@ impl Brc104Client {
     /// ```
     ///
     /// # Errors
-    /// [`ClientError::Unsigned`] for a success that does not prove where it comes from, or what else went wrong.
+    /// [`ClientError::Unsigned`] for a success that the server did not sign, or another [`ClientError`].
     pub async fn request(
         &self,
         method: &str,
         route: &str,
         body: Bytes,
-    ) -> Result<Reply, ClientError> {
-        let method = Method::from_bytes(method.as_bytes())
-            .map_err(|_| ClientError::Unexpected("a method that is no HTTP method"))?;
-        self.ask(method, self.url(route, &[])?, body).await
+    ) -> Result<SignedReply, ClientError> {
+        self.ask(method_of(method)?, self.url(route, &[])?, body)
+            .await
     }
 
     fn url(&self, route: &str, query: &[(&str, &str)]) -> Result<Url, ClientError> {
@@ -135,10 +140,10 @@ impl Brc104Client {
         } else {
             Url::parse_with_params(&url, query)
         };
-        url.map_err(|_| ClientError::Unexpected("a route that is no address"))
+        url.map_err(|_| ClientError::Unexpected("an invalid route"))
     }
 
-    async fn ask(&self, method: Method, url: Url, body: Bytes) -> Result<Reply, ClientError> {
+    async fn ask(&self, method: Method, url: Url, body: Bytes) -> Result<SignedReply, ClientError> {
         let session = self.session().await?;
         let reply = self.ask_in(&session, &method, &url, body.clone()).await?;
         if reply.status != 401 {
@@ -150,28 +155,24 @@ impl Brc104Client {
     }
 
     async fn session(&self) -> Result<Arc<Session>, ClientError> {
-        let known = self.lock().clone();
+        let known = self.session.lock().clone();
         if let Some(session) = known {
             return Ok(session);
         }
         let session = Arc::new(self.shake_hands().await?);
-        *self.lock() = Some(Arc::clone(&session));
+        *self.session.lock() = Some(Arc::clone(&session));
         Ok(session)
     }
 
-    /// Forgets a session, unless another has taken its place meanwhile.
+    /// Drops a session, unless another request already replaced it.
     fn forget(&self, session: &Arc<Session>) {
-        let mut known = self.lock();
+        let mut known = self.session.lock();
         if known
             .as_ref()
             .is_some_and(|known| Arc::ptr_eq(known, session))
         {
             *known = None;
         }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Session>>> {
-        self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn shake_hands(&self) -> Result<Session, ClientError> {
@@ -187,9 +188,9 @@ impl Brc104Client {
             .map_err(|_| ClientError::Unexpected("a handshake that is not UTF-8"))?;
         match peer.handle(&AuthMessage::parse(text)?)? {
             Handled::Established(_) => {}
-            _ => return Err(ClientError::Unexpected("no answer to the handshake")),
+            _ => return Err(ClientError::Unexpected("no response to the handshake")),
         }
-        let session = peer.into_proven_sessions().pop();
+        let session = peer.into_authenticated_sessions().pop();
         session.ok_or(ClientError::Unexpected("a handshake without a session"))
     }
 
@@ -199,7 +200,7 @@ impl Brc104Client {
         method: &Method,
         url: &Url,
         body: Bytes,
-    ) -> Result<Reply, ClientError> {
+    ) -> Result<SignedReply, ClientError> {
         let request_id: [u8; 32] = rand::random();
         let typed = [(String::from("content-type"), String::from(JSON))];
         let headers: &[_] = if body.is_empty() { &[] } else { &typed };
@@ -229,14 +230,14 @@ impl Brc104Client {
             .send()
             .await?;
         let headers = answer.headers().clone();
-        let mut reply = Reply {
+        let mut reply = SignedReply {
             status: answer.status().as_u16(),
             body: Bytes::new(),
             request_id: request_id_of(&headers),
         };
-        // Failures of authentication cannot be signed, and others need not be.
+        // Failures of authentication cannot be signed, and other failures need not be.
         if !answer.status().is_success() {
-            // The status counts even where the body cannot be read.
+            // The status matters even if the body cannot be read.
             reply.body = read(answer, MAX_REFUSAL).await.unwrap_or_default().into();
             return Ok(reply);
         }
@@ -246,7 +247,13 @@ impl Brc104Client {
     }
 }
 
-/// Checks that the server has signed this answer to this request in this session.
+/// Parses the name of an HTTP method.
+pub(super) fn method_of(name: &str) -> Result<Method, ClientError> {
+    Method::from_bytes(name.as_bytes())
+        .map_err(|_| ClientError::Unexpected("an invalid HTTP method"))
+}
+
+/// Checks the server's signature of this response to this request.
 fn verify(
     session: &Session,
     request_id: &[u8; 32],

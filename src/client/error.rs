@@ -1,90 +1,92 @@
-//! Why something that a client tried did not come about.
+//! The failures of the client.
+
+pub(super) mod refusal;
 
 use thiserror::Error;
 
 use crate::auth::AuthError;
-use crate::engineio;
+use crate::engineio::DecodeError;
 use crate::events;
 use crate::outbound::http::ReadError;
-use crate::socketio;
+use crate::socketio::SocketIoDecodeError;
 
-use super::refusal::{refusal, request_id_of};
+use refusal::{refusal, request_id_of};
 
-/// A failure, sorted by what the caller can do about it.
+/// Why an operation of the client failed.
 #[derive(Debug, Error)]
 pub enum ClientError {
-    /// The websocket could not be opened, or broke.
+    /// The websocket did not open, or broke.
     #[error("websocket: {}", websocket_reason(.0))]
     Websocket(#[source] Box<tokio_tungstenite::tungstenite::Error>),
-    /// A request could not be made, or had no answer.
+    /// The HTTP request failed, or got no response.
     #[error("HTTP: {}", with_source(.0))]
     Http(#[source] Box<reqwest::Error>),
-    /// The server ended the connection.
+    /// The server closed the connection.
     #[error("the server closed the connection")]
     Closed,
-    /// It took longer than the caller wanted to wait.
+    /// The operation exceeded its time limit.
     #[error("{0} took too long")]
     Timeout(&'static str),
-    /// The server answered with a status that is a failure.
+    /// The server responded with a status that is a failure.
     #[error("the server answered {status}: {description}{}", request_text(.request_id.as_deref()))]
     Refused {
-        /// HTTP status.
+        /// The HTTP status of the response.
         status: u16,
-        /// `code` of the answer, if it has one.
+        /// The `code` of the response, or an empty text.
         code: String,
-        /// What the answer says, shortened.
+        /// The description in the response, shortened.
         description: String,
-        /// What the request costs (402).
+        /// The price of the request in satoshis (402).
         satoshis: Option<u64>,
-        /// The id under which the server's operator finds the request, if the answer has one (`x-request-id`).
+        /// The id of the request in the server's logs (`x-request-id`), if the response has one.
         request_id: Option<String>,
     },
-    /// An event was answered by its failure.
+    /// The server answered an event with a failure event.
     #[error("{event}: {reason}")]
     EventRefused {
-        /// The event that said so.
+        /// The name of the failure event.
         event: String,
-        /// Its `reason`.
+        /// The `reason` of the failure event.
         reason: String,
     },
-    /// What came is no Engine.IO packet.
+    /// The server sent bytes that do not parse as Engine.IO.
     #[error("Engine.IO: {0}")]
-    EngineIo(#[from] engineio::DecodeError),
-    /// What came is no Socket.IO packet.
+    EngineIo(#[from] DecodeError),
+    /// The server sent a text that does not parse as Socket.IO.
     #[error("Socket.IO: {0}")]
-    SocketIo(#[from] socketio::DecodeError),
-    /// The server refuses the namespace.
-    #[error("the namespace was refused: {0}")]
+    SocketIo(#[from] SocketIoDecodeError),
+    /// The server refused the namespace.
+    #[error("the server refused the namespace: {0}")]
     NamespaceRefused(String),
-    /// An auth message, or a reply, does not verify.
+    /// An auth message or a response does not verify.
     #[error("authentication: {0}")]
     Auth(#[from] AuthError),
-    /// An answer lacks a valid signature of the server.
-    #[error("the answer is not signed by the server")]
+    /// The server did not sign the response.
+    #[error("the server did not sign its response")]
     Unsigned,
-    /// An answer has more bytes than the client reads.
-    #[error("the answer is too long")]
+    /// The response exceeds the client's size limit.
+    #[error("the response is too large")]
     TooLong,
-    /// What came makes no sense at this point.
+    /// The server sent something that the protocol does not allow here, or the caller passed invalid data.
     #[error("unexpected: {0}")]
     Unexpected(&'static str),
 }
 
-/// What a failure comes from, and so who can do something about it.
+/// The cause of a failure, which tells who can fix it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// Nobody answers, or not in time, or the connection broke: trying again later may help.
+    /// The server does not respond in time, or the connection broke. A retry may help.
     Unreachable,
-    /// One of the two ends has not proven, or may not be, who it says it is.
+    /// One side is not authenticated, or its identity is not accepted.
     Authentication,
-    /// The server understood, and does not do it.
+    /// The server understood the request and refuses it.
     Refused,
-    /// What answers does not keep to the protocol: it may be no MessageBox server at all.
+    /// The response violates the protocol. It may not come from a MessageBox server.
     Protocol,
 }
 
 impl ClientError {
-    /// What it comes from.
+    /// Classifies the error by its cause.
     #[must_use]
     pub fn failure(&self) -> Failure {
         use tokio_tungstenite::tungstenite::Error as E;
@@ -101,9 +103,9 @@ impl ClientError {
                 401 => Failure::Authentication,
                 408 if code == "CERTIFICATE_TIMEOUT" => Failure::Authentication,
                 403 if code == "ERR_CERTIFICATE_REFUSED" => Failure::Authentication,
-                // The request did not arrive in time.
+                // The body of the request arrived too late.
                 408 => Failure::Unreachable,
-                // A proxy, in place of a server that is gone.
+                // A proxy responds for a server that is down.
                 502..=504 if code.is_empty() => Failure::Unreachable,
                 _ if code.is_empty() => Failure::Protocol,
                 _ => Failure::Refused,
@@ -125,7 +127,7 @@ impl ClientError {
 }
 
 impl ClientError {
-    /// The HTTP status that says it, where one does.
+    /// The HTTP status behind the error, if any.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         use tokio_tungstenite::tungstenite::Error as E;
@@ -140,12 +142,12 @@ impl ClientError {
     }
 }
 
-/// The end of a refusal's text: what to tell the server's operator.
+/// The end of the text of a refusal: the id that the server's operator needs.
 fn request_text(id: Option<&str>) -> String {
     id.map_or_else(String::new, |id| format!(" (request {id})"))
 }
 
-/// What a server says that opens no websocket, or what else went wrong.
+/// The server's text for refusing a websocket, or the error itself.
 fn websocket_reason(error: &tokio_tungstenite::tungstenite::Error) -> String {
     let tokio_tungstenite::tungstenite::Error::Http(answer) = error else {
         return error.to_string();
@@ -155,7 +157,7 @@ fn websocket_reason(error: &tokio_tungstenite::tungstenite::Error) -> String {
     refusal(answer.status().as_u16(), id, body, "it opens no websocket").to_string()
 }
 
-/// The HTTP client hides the reason one level down.
+/// The HTTP client reports the reason in the source of its error.
 fn with_source(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
@@ -172,7 +174,7 @@ impl From<tokio_tungstenite::tungstenite::Error> for ClientError {
         use tokio_tungstenite::tungstenite::Error as E;
         use tokio_tungstenite::tungstenite::error::ProtocolError as P;
         match error {
-            // A server that was killed says no goodbye.
+            // A killed server sends no close frame.
             E::ConnectionClosed
             | E::AlreadyClosed
             | E::Protocol(P::ResetWithoutClosingHandshake | P::HandshakeIncomplete) => Self::Closed,
@@ -192,7 +194,7 @@ impl From<ReadError> for ClientError {
 
 impl From<reqwest::Error> for ClientError {
     fn from(error: reqwest::Error) -> Self {
-        // The address holds the session id, which nobody needs to see.
+        // The URL contains the session id, which does not belong in an error.
         Self::Http(Box::new(error.without_url()))
     }
 }

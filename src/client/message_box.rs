@@ -1,4 +1,10 @@
-//! The MessageBox operations over authenticated HTTP: send and acknowledge; `message_page` lists.
+//! The MessageBox operations over authenticated HTTP. This file sends and acknowledges; its sub-rooms do the rest.
+
+pub(super) mod body;
+pub(super) mod devices;
+pub(super) mod outgoing;
+pub(super) mod page;
+pub(super) mod permissions;
 
 use std::sync::Arc;
 
@@ -11,21 +17,21 @@ use crate::ids::IdentityKey;
 
 use super::brc104::Brc104Client;
 use super::error::ClientError;
-use super::outgoing_message::{Fields, OutgoingMessage};
 use super::transport::Connector;
+use outgoing::{MessageFields, OutgoingMessage};
 
-/// A party's boxes on one server.
+/// The boxes of one party on one server.
 #[derive(Debug)]
 pub struct MessageBoxClient {
     http: Brc104Client,
 }
 
-/// What became of a message that was sent.
+/// The result of sending a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sent {
-    /// It is stored.
+pub enum SendOutcome {
+    /// The server stored the message.
     Stored,
-    /// The sender had sent a message with this id before; nothing new is stored. Servers need not tell.
+    /// The sender had already sent this id, so the server stored nothing new. Not every server reports this.
     Already,
 }
 
@@ -44,7 +50,7 @@ struct SentResult {
 
 #[derive(Serialize)]
 struct Send<'a> {
-    message: Fields<'a>,
+    message: MessageFields<'a>,
 }
 
 #[derive(Serialize)]
@@ -54,7 +60,7 @@ struct Acknowledge<'a> {
 }
 
 impl MessageBoxClient {
-    /// A client that has not said anything yet.
+    /// A client that connects with its first operation.
     #[must_use]
     pub const fn new(connector: Connector, identity: Arc<Identity>) -> Self {
         Self {
@@ -62,13 +68,13 @@ impl MessageBoxClient {
         }
     }
 
-    /// Whose boxes these are.
+    /// The identity key of the owner of the boxes.
     #[must_use]
     pub fn identity_key(&self) -> IdentityKey {
         self.http.identity_key()
     }
 
-    /// Shakes hands, unless there is a session. The operations do it by themselves.
+    /// Completes a handshake, unless there is a session. Every operation does so when needed.
     ///
     /// # Errors
     /// As [`Brc104Client::connect`].
@@ -76,7 +82,7 @@ impl MessageBoxClient {
         self.http.connect().await
     }
 
-    /// Who the server has proven to be: shakes hands, unless there is a session.
+    /// The identity key of the server. Completes a handshake, unless there is a session.
     ///
     /// # Errors
     /// As [`Brc104Client::connect`].
@@ -84,16 +90,16 @@ impl MessageBoxClient {
         self.http.server_key().await
     }
 
-    /// Sends a message with a body as it stands; it is stored when this comes back. The same id again stores nothing.
+    /// Sends a message with this body. It returns when the server stored it. Sending the same id again stores nothing.
     ///
     /// ```no_run
-    /// # use messagebox::client::{MessageBoxClient, Sent, encrypt_body, message_id};
+    /// # use messagebox::client::{MessageBoxClient, SendOutcome, encrypt_body, message_id};
     /// # async fn example(
     /// #     client: MessageBoxClient, alice: messagebox::auth::Identity, bob: messagebox::ids::IdentityKey,
     /// # ) -> Result<(), Box<dyn std::error::Error>> {
     /// let id = message_id(&alice, bob, "hello")?;
     /// let body = encrypt_body(&alice, bob, "hello")?;
-    /// if client.send(bob, "inbox", &id, &body).await? == Sent::Already {
+    /// if client.send(bob, "inbox", &id, &body).await? == SendOutcome::Already {
     ///     println!("nothing new");
     /// }
     /// # Ok(())
@@ -108,7 +114,7 @@ impl MessageBoxClient {
         message_box: &str,
         message_id: &str,
         body: &str,
-    ) -> Result<Sent, ClientError> {
+    ) -> Result<SendOutcome, ClientError> {
         self.send_message(&OutgoingMessage {
             recipient,
             message_box,
@@ -123,15 +129,22 @@ impl MessageBoxClient {
     ///
     /// # Errors
     /// As [`Self::send`], and [`ClientError::Unexpected`] for a date beyond the year 9999.
-    pub async fn send_message(&self, message: &OutgoingMessage<'_>) -> Result<Sent, ClientError> {
+    pub async fn send_message(
+        &self,
+        message: &OutgoingMessage<'_>,
+    ) -> Result<SendOutcome, ClientError> {
         let message = message.for_request()?;
         let answer = self.post("/sendMessage", &Send { message }).await?;
-        let sent: SentTo = read(&answer, "an answer to a message that cannot be read")?;
+        let sent: SentTo = read(&answer, "a malformed response to a message")?;
         let already = sent.results.iter().any(|result| result.already_sent);
-        Ok(if already { Sent::Already } else { Sent::Stored })
+        Ok(if already {
+            SendOutcome::Already
+        } else {
+            SendOutcome::Stored
+        })
     }
 
-    /// Deletes messages of one's own boxes, by their ids.
+    /// Deletes messages from the caller's own boxes by their ids.
     ///
     /// ```no_run
     /// # use messagebox::client::{ClientError, MessageBoxClient};
@@ -148,29 +161,18 @@ impl MessageBoxClient {
         self.post("/acknowledgeMessage", &body).await.map(drop)
     }
 
-    pub(super) async fn post(
-        &self,
-        route: &str,
-        body: &impl Serialize,
-    ) -> Result<Bytes, ClientError> {
+    async fn post(&self, route: &str, body: &impl Serialize) -> Result<Bytes, ClientError> {
         let body = serde_json::to_vec(body)
-            .map_err(|_| ClientError::Unexpected("a body that is no JSON"))?;
+            .map_err(|_| ClientError::Unexpected("a body that does not serialize"))?;
         Ok(self.http.post(route, body.into()).await?.body)
     }
 
-    pub(super) async fn get(
-        &self,
-        route: &str,
-        query: &[(&str, &str)],
-    ) -> Result<Bytes, ClientError> {
+    async fn get(&self, route: &str, query: &[(&str, &str)]) -> Result<Bytes, ClientError> {
         Ok(self.http.get(route, query).await?.body)
     }
 }
 
-/// Reads an answer; what it says it is otherwise.
-pub(super) fn read<T: DeserializeOwned>(
-    answer: &[u8],
-    otherwise: &'static str,
-) -> Result<T, ClientError> {
+/// Parses a response. `otherwise` describes one that does not parse.
+fn read<T: DeserializeOwned>(answer: &[u8], otherwise: &'static str) -> Result<T, ClientError> {
     serde_json::from_slice(answer).map_err(|_| ClientError::Unexpected(otherwise))
 }

@@ -1,22 +1,20 @@
-//! A client of the MessageBox and AuthSocket protocols, on the server's own codecs.
+//! A client of the MessageBox and AuthSocket protocols. It uses the same codecs as the server.
 //!
-//! It relies on nothing but what the protocols promise, so it works with any server of them:
+//! It relies only on what the protocols promise, so it works with any server:
 //!
 //! ```text
-//! message_box, message_page,          the operations      auth_socket   signed events over Socket.IO
-//! permissions, devices, outgoing_message
-//! message_body                        ids, encryption     socket_io     namespaces, events, heartbeat
-//! brc104, unsigned, refusal           HTTP requests       websocket, polling, upgrade   the transports
-//! address                             where the server is
+//! message_box                  the operations         auth_socket   signed events over Socket.IO
+//! brc104, unsigned             HTTP requests          socket_io     namespace, events, heartbeat
+//! address                      URLs of the server     transport     websocket, polling, upgrade
 //! ```
 //!
-//! Everything that a server may get wrong is a [`ClientError`], and [`ClientError::failure`] says what it comes from.
-//! What comes in is verified, unless the caller asks for less by name ([`Reading::Unverified`]).
+//! Whatever a server gets wrong is a [`ClientError`]. [`ClientError::failure`] classifies it by its cause. The client
+//! verifies every event, unless the caller passes an [`UnverifiedReader`].
 //!
 //! # Send, list, acknowledge
 //!
-//! [`MessageBoxClient`] is one party's boxes on one server, over authenticated HTTP. It shakes hands by itself, and again
-//! when the server has forgotten it. Permissions, quotes and devices are its methods too.
+//! [`MessageBoxClient`] manages one party's boxes on one server over authenticated HTTP. It completes the handshake
+//! when needed, and again when the server forgot the session. It also has methods for permissions, quotes and devices.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -49,9 +47,9 @@
 //!
 //! # Live
 //!
-//! [`AuthSocket`] is a socket whose both ends have proven their keys. It ends with an error when its connection does, and
-//! when nothing was heard for as long as the server's heartbeat allows; whoever wants to go on connects anew, and lists
-//! what came meanwhile.
+//! [`AuthSocket`] is a socket on which both sides have authenticated. It fails when its connection breaks, and when it
+//! receives nothing for longer than the server's heartbeat allows. To continue, connect again and list the messages
+//! that arrived meanwhile.
 //!
 //! ```no_run
 //! # use std::sync::Arc;
@@ -87,38 +85,33 @@
 //! }
 //! # }
 //! ```
+#![warn(missing_docs)]
 
 mod address;
 mod auth_socket;
 mod brc104;
-mod devices;
 mod error;
-mod message_body;
 mod message_box;
-mod message_page;
-mod outgoing_message;
-mod permissions;
-mod polling;
 mod received_event;
-mod refusal;
 mod socket_io;
 mod transport;
 mod unsigned;
-mod upgrade;
-mod websocket;
 
 pub use address::{AddressError, ServerAddress};
-pub use auth_socket::{AuthSocket, Reading};
-pub use brc104::{Brc104Client, Reply};
-pub use devices::{NewDevice, RegisteredDevice};
+pub use auth_socket::{AuthSocket, UnverifiedReader};
+pub use brc104::{Brc104Client, SignedReply};
 pub use error::{ClientError, Failure};
-pub use message_body::{
-    MessageBody, encrypt_body, has_payment, message_id, read_live_body, read_stored_body,
+pub use message_box::body::{
+    PlainBody, encrypt_body, has_payment, message_id, read_live_body, read_stored_body,
 };
-pub use message_box::{MessageBoxClient, Sent};
-pub use message_page::{MessagePage, OversizedMessage, PageStart, StoredMessage};
-pub use outgoing_message::OutgoingMessage;
-pub use permissions::{MessageQuote, Permission};
-pub use received_event::{LiveMessage, ReceivedEvent};
+pub use message_box::devices::{NewDevice, RegisteredDevice};
+pub use message_box::outgoing::OutgoingMessage;
+pub use message_box::page::{BoxMessage, BoxPage, OversizedBoxMessage, PageStart};
+pub use message_box::permissions::{BoxPermission, MessageQuote};
+pub use message_box::{MessageBoxClient, SendOutcome};
+pub use received_event::{ReceivedEvent, ReceivedMessage};
 pub use transport::{Connector, TransportKind};
 pub use unsigned::UnsignedReply;
+
+/// Largest response or websocket frame in bytes. The servers in use send less.
+const MAX_ANSWER: usize = 64 * 1024 * 1024;

@@ -1,4 +1,4 @@
-//! An event of the server: its name and its data.
+//! The events of the server.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -8,48 +8,48 @@ use crate::ids::RoomId;
 
 use super::error::ClientError;
 
-/// What a general message of a server carries.
+/// The payload of a general message from the server.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ReceivedEvent {
-    /// Its name, a room's included: `sendMessage-<room>`.
+    /// The name of the event, including the room: `sendMessage-<room>`.
     #[serde(rename = "eventName")]
     pub name: String,
-    /// Its data.
+    /// The data of the event, any JSON.
     #[serde(default)]
     pub data: Value,
 }
 
-/// A message as it is delivered live.
+/// A message that the server delivered live.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LiveMessage {
-    /// The sender's id for it.
+pub struct ReceivedMessage {
+    /// The sender's id for the message.
     pub message_id: String,
-    /// Who sent it, 66 hexadecimal characters.
+    /// The sender's identity key, 66 hexadecimal characters.
     pub sender: String,
-    /// As it was sent. [`read_live_body`](super::read_live_body) reads it.
+    /// The body as the sender wrote it. [`read_live_body`](super::read_live_body) decrypts it.
     pub body: String,
-    /// When it was stored, ISO 8601; empty where the server does not say.
+    /// When the server stored the message, ISO 8601. Empty if the server does not say.
     pub created_at: String,
 }
 
 impl ReceivedEvent {
-    /// Reads the payload of a general message.
+    /// Parses the payload of a general message.
     ///
     /// # Errors
-    /// [`ClientError::Unexpected`] when it is no event.
+    /// [`ClientError::Unexpected`] if the payload is not an event.
     pub fn parse(payload: &[u8]) -> Result<Self, ClientError> {
         serde_json::from_slice(payload)
-            .map_err(|_| ClientError::Unexpected("a payload that is no event"))
+            .map_err(|_| ClientError::Unexpected("a payload that is not an event"))
     }
 
-    /// A text in its data.
+    /// A text field of the data, or an empty text.
     #[must_use]
     pub fn text(&self, field: &str) -> &str {
         let value = self.data.get(field);
         value.and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// When its message was stored. Older servers use the other spelling.
+    /// When the server stored the message. Older servers use the other spelling.
     fn created_at(&self) -> &str {
         match self.text("createdAt") {
             "" => self.text("created_at"),
@@ -57,14 +57,14 @@ impl ReceivedEvent {
         }
     }
 
-    /// The message that it delivers, if it delivers one of this room.
+    /// The message that the event delivers, if it delivers one of this room.
     #[must_use]
-    pub fn message_of(&self, room: &RoomId) -> Option<LiveMessage> {
+    pub fn message_of(&self, room: &RoomId) -> Option<ReceivedMessage> {
         let of_room = self.name.strip_prefix(events::SEND_MESSAGE)?;
         if of_room.strip_prefix('-')? != room.as_str() {
             return None;
         }
-        Some(LiveMessage {
+        Some(ReceivedMessage {
             message_id: self.text("messageId").to_owned(),
             sender: self.text("sender").to_owned(),
             body: self.text("body").to_owned(),
@@ -72,7 +72,7 @@ impl ReceivedEvent {
         })
     }
 
-    /// As the failure that it tells of.
+    /// Turns a failure event into an error.
     #[must_use]
     pub fn into_refusal(self) -> ClientError {
         ClientError::EventRefused {

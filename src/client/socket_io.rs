@@ -1,4 +1,4 @@
-//! Socket.IO: joins the main namespace, answers the heartbeat, passes auth messages on.
+//! Socket.IO: joins the main namespace, answers the heartbeat, and passes auth messages on.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -13,26 +13,26 @@ use crate::socketio::{Body, decode};
 use super::error::ClientError;
 use super::transport::{Connector, Transport};
 
-/// What stands before the argument of the one event that is used, as every known server writes it.
+/// The text before the argument of the one event in use, as every known server writes it.
 const AUTH_MESSAGE: &str = r#"2["authMessage","#;
-/// How long a server may take to let go of a connection that is closed.
+/// How long the server may take to close a connection.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a reader waits at least before it takes a connection for dead.
+/// Minimum wait before the client considers a connection dead.
 const MIN_SILENCE: Duration = Duration::from_secs(1);
 
 /// A client in the main namespace.
 #[derive(Debug)]
 pub(super) struct SocketIo {
     transport: Transport,
-    /// What must be sent before anything more is read: answers to pings and handshakes.
-    owed: VecDeque<Frame>,
-    /// Something comes at least this often, or the connection is dead.
+    /// Frames to send before the next read: answers to pings and handshakes.
+    pending: VecDeque<Frame>,
+    /// The longest silence of a live connection.
     heartbeat: Duration,
     heard: Instant,
 }
 
-/// What an open packet says of the heartbeat, in milliseconds. Absent values are those that servers in use have.
+/// The heartbeat of the open packet in milliseconds. The defaults are those of servers in use.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Heartbeat {
@@ -50,7 +50,7 @@ impl Default for Heartbeat {
 }
 
 impl SocketIo {
-    /// Begins a session and joins the main namespace.
+    /// Opens a session and joins the main namespace.
     pub(super) async fn connect(connector: &Connector) -> Result<Self, ClientError> {
         let mut transport = connector.open().await?;
         let Packet::Open(json) = transport.next().await? else {
@@ -61,7 +61,7 @@ impl SocketIo {
         transport.send(message("0")).await?;
         let mut socket = Self {
             transport,
-            owed: VecDeque::new(),
+            pending: VecDeque::new(),
             heartbeat: Duration::from_millis(heartbeat),
             heard: Instant::now(),
         };
@@ -75,21 +75,20 @@ impl SocketIo {
         }
     }
 
-    /// Sends an auth message.
     pub(super) async fn send(&mut self, json: &str) -> Result<(), ClientError> {
         self.transport.send(auth_message(json)).await
     }
 
-    /// Has an auth message sent before anything more is read.
-    pub(super) fn owe(&mut self, json: &str) {
-        self.owed.push_back(auth_message(json));
+    /// Queues an auth message, which is sent before the next read.
+    pub(super) fn enqueue(&mut self, json: &str) {
+        self.pending.push_back(auth_message(json));
     }
 
     /// The JSON of the next auth message. Dropping the future loses nothing.
     pub(super) async fn next(&mut self) -> Result<ByteString, ClientError> {
         loop {
             let text = self.next_message().await?;
-            // Nearly all that comes; parsing its JSON here would be for nothing.
+            // Nearly all events have this form. Parsing their JSON here would be wasted.
             if let Some(argument) = text
                 .strip_prefix(AUTH_MESSAGE)
                 .and_then(|rest| rest.strip_suffix(']'))
@@ -109,22 +108,22 @@ impl SocketIo {
         }
     }
 
-    /// Says goodbye and waits a little for the server to let go.
+    /// Closes the session and waits briefly for the server to close it too.
     pub(super) async fn close(mut self) {
         let goodbye = Frame::from(&Packet::Close);
         if self.transport.send(goodbye).await.is_ok() {
-            // A server that does not answer is left.
+            // The client does not wait for an unresponsive server.
             let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.transport.drain()).await;
         }
     }
 
     async fn next_message(&mut self) -> Result<ByteString, ClientError> {
         loop {
-            while let Some(frame) = self.owed.front() {
+            while let Some(frame) = self.pending.front() {
                 self.transport.send(frame.clone()).await?;
-                self.owed.pop_front();
+                self.pending.pop_front();
             }
-            // A reader that was away for long finds what has come meanwhile first.
+            // A reader that was idle for long first reads what arrived meanwhile.
             let silence = self.heartbeat.saturating_sub(self.heard.elapsed());
             let silence = silence.max(MIN_SILENCE);
             let packet = tokio::time::timeout(silence, self.transport.next()).await;
@@ -132,7 +131,7 @@ impl SocketIo {
             self.heard = Instant::now();
             match packet? {
                 Packet::Message(Data::Text(text)) => return Ok(text),
-                Packet::Ping(data) => self.owed.push_back(Frame::from(&Packet::Pong(data))),
+                Packet::Ping(data) => self.pending.push_back(Frame::from(&Packet::Pong(data))),
                 Packet::Close => return Err(ClientError::Closed),
                 _ => {}
             }

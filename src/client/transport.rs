@@ -1,4 +1,8 @@
-//! Which of the two transports carries a session, and how one is begun.
+//! The transports, and opening a session over one of them.
+
+mod polling;
+mod upgrade;
+mod websocket;
 
 use std::time::Duration;
 
@@ -7,32 +11,29 @@ use crate::outbound;
 
 use super::address::ServerAddress;
 use super::error::ClientError;
-use super::polling::Polling;
-use super::upgrade::upgrade;
-use super::websocket::Websocket;
+use polling::Polling;
+use upgrade::upgrade;
+use websocket::Websocket;
 
 pub use crate::engineio::TransportKind;
 
-/// Bytes that the client reads of one answer, and of one websocket frame: as the servers in use have it, and some.
-pub(super) const MAX_ANSWER: usize = 64 * 1024 * 1024;
-
-/// How to reach a server: its address, the transport, and the connections that requests share.
+/// How to reach a server: its address, the transport, and the HTTP connections.
 #[derive(Debug, Clone)]
 pub struct Connector {
-    /// Where it is.
+    /// The address of the server.
     pub address: ServerAddress,
-    /// What carries Engine.IO.
+    /// The transport of Engine.IO sessions.
     pub transport: TransportKind,
-    /// Whether a session that begins over polling moves to a websocket at once, as the published clients do.
+    /// Whether a polling session moves to a websocket at once, as with the published clients.
     pub upgrades: bool,
-    /// How long a request, or the opening of a websocket, may take; `None`: as long as the system lets it.
+    /// Time limit of a request and of opening a session. Without one, the system decides.
     timeout: Option<Duration>,
-    /// What makes HTTP requests. Cheap to clone: clones share their connections.
+    /// The HTTP client. Clones share its connections.
     pub http: reqwest::Client,
 }
 
 impl Connector {
-    /// Reaches this server over this transport.
+    /// Reaches a server over a transport, without a time limit.
     #[must_use]
     pub fn new(address: ServerAddress, transport: TransportKind) -> Self {
         Self {
@@ -44,10 +45,10 @@ impl Connector {
         }
     }
 
-    /// Gives up on what takes longer than this.
+    /// Sets the time limit of each request and of opening a session.
     ///
     /// # Errors
-    /// [`ClientError::Http`] when the HTTP client cannot be set up.
+    /// [`ClientError::Http`] if the HTTP client cannot be set up.
     pub fn with_timeout(self, timeout: Duration) -> Result<Self, ClientError> {
         let http = outbound::http::builder().timeout(timeout).build()?;
         Ok(Self {
@@ -57,7 +58,7 @@ impl Connector {
         })
     }
 
-    /// The same server over another transport.
+    /// Uses another transport to the same server.
     #[must_use]
     pub fn over(self, transport: TransportKind) -> Self {
         Self {
@@ -67,7 +68,7 @@ impl Connector {
         }
     }
 
-    /// Begins over polling, and moves to a websocket at once.
+    /// Opens sessions over polling and moves them to a websocket at once.
     #[must_use]
     pub fn upgrading(self) -> Self {
         Self {
@@ -77,7 +78,7 @@ impl Connector {
         }
     }
 
-    /// Begins an Engine.IO session. Its first packet is the open packet.
+    /// Opens an Engine.IO session. The first packet is the open packet.
     pub(super) async fn open(&self) -> Result<Transport, ClientError> {
         let opening = self.open_at_leisure();
         match self.timeout {
@@ -105,7 +106,7 @@ impl Connector {
     }
 }
 
-/// What carries an Engine.IO session.
+/// The transport of an open session.
 #[derive(Debug)]
 pub(super) enum Transport {
     Websocket(Box<Websocket>),
@@ -128,7 +129,7 @@ impl Transport {
         }
     }
 
-    /// Waits for the end, after it was asked for.
+    /// Waits until the server ends a session that this client closes.
     pub(super) async fn drain(&mut self) {
         match self {
             Self::Websocket(websocket) => websocket.drain().await,

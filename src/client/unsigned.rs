@@ -1,28 +1,30 @@
-//! Plain HTTP: what a server tells everybody.
+//! Plain HTTP, for routes that need no signature.
 
 use bytes::Bytes;
 
 use crate::outbound::http::read;
 
+use super::MAX_ANSWER;
+use super::brc104::method_of;
 use super::error::ClientError;
-use super::refusal::{self, request_id_of};
-use super::transport::{Connector, MAX_ANSWER};
+use super::error::refusal::{self, request_id_of};
+use super::transport::Connector;
 
-/// An answer that nobody has signed.
+/// A response without a signature.
 #[derive(Debug, Clone)]
 pub struct UnsignedReply {
-    /// HTTP status.
+    /// The HTTP status, whatever it is.
     pub status: u16,
-    /// The server's clock, as the header `Date` has it.
+    /// The server's clock in the header `Date`.
     pub date: Option<String>,
-    /// The body as it came.
+    /// The body as received.
     pub body: Bytes,
-    /// The id under which the server's operator finds the request (`x-request-id`).
+    /// The id of the request in the server's logs (`x-request-id`).
     pub request_id: Option<String>,
 }
 
 impl UnsignedReply {
-    /// The same reply, if its status is a success.
+    /// Returns the response if its status is a success.
     ///
     /// # Errors
     /// [`ClientError::Refused`] for any other status.
@@ -33,7 +35,7 @@ impl UnsignedReply {
 }
 
 impl Connector {
-    /// Gets a path of the server's root without any authentication: of use for its health and its documents only.
+    /// Gets a path at the server's root without authentication, such as its health or its documents.
     ///
     /// ```no_run
     /// # use messagebox::client::{ClientError, Connector};
@@ -44,55 +46,32 @@ impl Connector {
     /// ```
     ///
     /// # Errors
-    /// [`ClientError::Http`] when there is no answer, [`ClientError::TooLong`] for one of over 64 MiB. Any status is an
-    /// answer.
+    /// [`ClientError::Http`] if there is no response, [`ClientError::TooLong`] if it exceeds 64 MiB. Every status is a
+    /// response.
     pub async fn get_unsigned(&self, path: &str) -> Result<UnsignedReply, ClientError> {
         Self::unsigned(self.http.get(self.address.url(path))).await
     }
 
-    /// Gets a route, with a query if it has one, as somebody who has a token of the server's operator. Send it over `https`
-    /// only, or to this machine.
+    /// Sends a request without a body to a route, which may have a query.
+    ///
+    /// The `token` belongs to the server's operator. Send it only over `https` or to this machine. Without a token, a
+    /// server in development trusts its own machine.
     ///
     /// # Errors
     /// As [`Self::get_unsigned`].
-    pub async fn get_with_token(
+    pub async fn request_unsigned(
         &self,
+        method: &str,
         route: &str,
-        token: &str,
+        token: Option<&str>,
     ) -> Result<UnsignedReply, ClientError> {
         let url = self.address.url(&self.address.target(route));
-        Self::unsigned(self.http.get(url).bearer_auth(token)).await
-    }
-
-    /// Gets a route, with a query if it has one, with neither key nor token. A server in development trusts its own machine.
-    ///
-    /// # Errors
-    /// As [`Self::get_unsigned`].
-    pub async fn get_as_nobody(&self, route: &str) -> Result<UnsignedReply, ClientError> {
-        let url = self.address.url(&self.address.target(route));
-        Self::unsigned(self.http.get(url)).await
-    }
-
-    /// Posts nothing to a route, with a query if it has one, as somebody who has a token of the server's operator.
-    ///
-    /// # Errors
-    /// As [`Self::get_unsigned`].
-    pub async fn post_with_token(
-        &self,
-        route: &str,
-        token: &str,
-    ) -> Result<UnsignedReply, ClientError> {
-        let url = self.address.url(&self.address.target(route));
-        Self::unsigned(self.http.post(url).bearer_auth(token)).await
-    }
-
-    /// Posts nothing to a route, with a query if it has one, with neither key nor token.
-    ///
-    /// # Errors
-    /// As [`Self::get_unsigned`].
-    pub async fn post_as_nobody(&self, route: &str) -> Result<UnsignedReply, ClientError> {
-        let url = self.address.url(&self.address.target(route));
-        Self::unsigned(self.http.post(url)).await
+        let request = self.http.request(method_of(method)?, url);
+        Self::unsigned(match token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        })
+        .await
     }
 
     async fn unsigned(request: reqwest::RequestBuilder) -> Result<UnsignedReply, ClientError> {

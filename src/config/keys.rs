@@ -9,9 +9,10 @@ use serde::de::{DeserializeOwned, Deserializer};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{Networks, Pace};
+use crate::limits::Networks;
 use crate::rooms::RoomAccess;
 use crate::telemetry::{AccessLog, LogFormat};
+use crate::throttle::Throttle;
 
 use super::at_most::AtMost;
 use super::lifetime::Lifetime;
@@ -93,7 +94,7 @@ macro_rules! settings {
     )+};
 }
 
-settings!(Text: String, PathBuf, Secret, Pace, RoomAccess, LogFormat, AccessLog);
+settings!(Text: String, PathBuf, Secret, Throttle, RoomAccess, LogFormat, AccessLog);
 settings!(Switch: bool);
 settings!(Number: u16, u64, usize, NonZeroU64, NonZeroUsize, AtMost<96>, AtMost<65_534>, AtMost<131_072>);
 settings!(Amounts: BTreeMap<String, u64>);

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{Networks, Pace};
+use crate::limits::Networks;
 use crate::rooms::RoomAccess;
 use crate::telemetry::{AccessLog, LogFormat};
+use crate::throttle::Throttle;
 
 use super::at_most::AtMost;
 use super::keys::{Key, Setting, section};
@@ -90,7 +91,7 @@ section! {
         max_packets_per_payload: NonZeroUsize = at_least_one(1_024), ["MAX_PACKETS_PER_PAYLOAD"], "Maximum packets per polling request";
         max_attachments: usize = 64, ["MAX_ATTACHMENTS"], "Maximum binary attachments per packet";
         max_sockets: usize = 20_000, ["MAX_SOCKETS"], "Maximum sockets of the server";
-        pace: Pace = Pace::PUBLISHED_CLIENTS, ["SOCKET_PACE"], "Signed frames that a socket receives at once, and how many per second after that, such as 24/24. Published clients disconnect for good when more frames wait for their wallet; 0: no limit";
+        pace: Throttle = Throttle::PUBLISHED_CLIENTS, ["SOCKET_PACE"], "Signed frames that a socket receives at once, and how many per second after that, such as 24/24. Published clients disconnect for good when more frames wait for their wallet; 0: no limit";
         keep_alive: Duration = seconds(600), ["SOCKET_KEEP_ALIVE"], "Silence after which the server sends a socket a signed event: clients forget a session after 30 minutes; 0: never";
     }
 }

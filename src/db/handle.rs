@@ -53,10 +53,7 @@ use crate::model::{
     NewMessage, Paid, PaymentState, Quotas, RequestClaim, Submission, SubmitOutcome,
 };
 
-pub use identity_lists::{listed_identities, set_listed};
-pub use log::accept_database;
-pub use measures::{DbMeasures, DbStatus};
-pub use totals::{StoredTotals, TotalsOfRole};
+use totals::StoredTotals;
 
 /// Maximum number of session lookups in the read queue. Further lookups wait for these.
 const MAX_SESSION_LOOKUPS: usize = 64;

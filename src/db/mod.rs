@@ -26,11 +26,11 @@ pub use engine::error::DbError;
 pub use engine::migrations::PendingMigration;
 pub use engine::sqlite::compact::{CompactError, CompactPlan};
 pub use engine::sqlite::disk::DiskSpace;
+pub use handle::DbHandle;
 pub use handle::identity_lists::{listed_identities, set_listed};
-pub use handle::measures::DbMeasures;
+pub use handle::measures::{DbMeasures, DbStatus};
 pub use handle::totals::StoredTotals;
 pub use handle::wal::accept_database;
-pub use handle::{DbHandle, DbStatus};
 pub use store::totals::recount::TotalsOfRole;
 pub use writer::committed::{Committed, MessagesStored};
 

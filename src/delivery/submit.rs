@@ -9,8 +9,8 @@ use tokio::sync::oneshot;
 use crate::db::{DbError, DbHandle};
 use crate::events::{is_message_box, is_message_id};
 use crate::ids::IdentityKey;
-use crate::limits::{AddressKey, NotServed};
-use crate::model::{NewMessage, Paid, StoreOutcome, Submission, SubmitOutcome};
+use crate::limits::AddressKey;
+use crate::model::{NewMessage, NotServed, Paid, StoreOutcome, Submission, SubmitOutcome};
 use crate::payments::{PaymentDraft, PaymentError};
 
 use super::error::DeliveryError;

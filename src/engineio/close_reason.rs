@@ -2,24 +2,24 @@
 
 use std::fmt;
 
-/// The reason of a session's end. [`fmt::Display`] gives the protocol's own text.
+/// Why a session ended. [`fmt::Display`] writes the protocol's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CloseReason {
-    /// The client's transport went away, or the client said that it closes.
+    /// The client's transport disconnected, or the client sent a close packet.
     TransportClose,
-    /// The transport failed: an overlapping or aborted poll, a write that could not be made.
+    /// The transport failed: an overlapping or aborted poll, or a failed write.
     TransportError,
-    /// No pong came in time.
+    /// The client sent no pong within `ping_timeout`.
     PingTimeout,
-    /// The client sent something that is no packet.
+    /// The client sent bytes that do not parse as a packet.
     ParseError,
     /// The server closed the session.
     ForcedClose,
-    /// More bytes were waiting for the client than `max_outbound_bytes`.
+    /// The client left more than `max_outbound_bytes` unread.
     SlowConsumer,
-    /// It sent so much that it would have had to wait too long for its turn.
+    /// The client sent faster than its rate limit for too long.
     TooFast,
-    /// The server is going down.
+    /// The server is shutting down.
     ServerShutdown,
 }
 
@@ -37,7 +37,7 @@ impl CloseReason {
         }
     }
 
-    /// Whether the other end may still read what is waiting for it.
+    /// Whether the session sends its queued frames before it ends.
     #[must_use]
     pub const fn flushes(self) -> bool {
         matches!(self, Self::ForcedClose | Self::ServerShutdown)

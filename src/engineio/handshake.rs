@@ -1,4 +1,4 @@
-//! The handshake: what a request's query asks for, how it is refused, and what the open packet says.
+//! The handshake: the query of a request, the errors, and the open packet.
 
 use std::str::FromStr;
 
@@ -7,22 +7,22 @@ use thiserror::Error;
 
 use crate::ids::Sid;
 
-use super::config::Config;
+use super::config::EngineConfig;
 
-/// The two transports.
+/// The transport that carries a session. A session may move from polling to a websocket, but not back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TransportKind {
-    /// HTTP long-polling.
+    /// HTTP long-polling: GET requests fetch packets, POST requests send them.
     Polling,
-    /// A websocket.
+    /// One websocket for both directions.
     Websocket,
 }
 
 impl TransportKind {
-    /// All there are.
+    /// Both transports, for example to list them in the help of a flag.
     pub const ALL: [Self; 2] = [Self::Polling, Self::Websocket];
 
-    /// The name in queries and in `upgrades`.
+    /// The transport's name in queries and in `upgrades`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -35,7 +35,7 @@ impl TransportKind {
 impl FromStr for TransportKind {
     type Err = HandshakeError;
 
-    /// Reads [`TransportKind::name`]; [`HandshakeError::TransportUnknown`] for any other.
+    /// Parses [`TransportKind::name`]. Any other text is [`HandshakeError::TransportUnknown`].
     fn from_str(name: &str) -> Result<Self, HandshakeError> {
         let mut all = Self::ALL.into_iter();
         all.find(|transport| transport.name() == name)
@@ -43,31 +43,31 @@ impl FromStr for TransportKind {
     }
 }
 
-/// The errors of the Engine.IO protocol, each with its code and text.
+/// Why a request to the endpoint fails, with the code and the text of the Engine.IO protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum HandshakeError {
-    /// `transport` is missing or names none that exists.
+    /// The query has no `transport`, or an unknown one.
     #[error("Transport unknown")]
     TransportUnknown,
-    /// No session has this `sid`.
+    /// The server has no session with this `sid`.
     #[error("Session ID unknown")]
     SessionUnknown,
-    /// A session can only be begun with GET.
+    /// A request other than GET tried to open a session.
     #[error("Bad handshake method")]
     BadHandshakeMethod,
-    /// The request does not fit the session or the transport.
+    /// The request does not match the session or the transport.
     #[error("Bad request")]
     BadRequest,
-    /// The server takes no more sessions, or not this one.
+    /// The server refuses this session, or any new one.
     #[error("Forbidden")]
     Forbidden,
-    /// `EIO` is not `4`.
+    /// The query's `EIO` is not `4`.
     #[error("Unsupported protocol version")]
     UnsupportedVersion,
 }
 
 impl HandshakeError {
-    /// The protocol's number for it.
+    /// The error's number in the protocol.
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {
@@ -81,22 +81,21 @@ impl HandshakeError {
     }
 }
 
-/// What a request to the endpoint asks for.
+/// The parsed query of a request to the endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Query {
-    /// The transport that it uses.
+pub struct EngineQuery {
+    /// The transport that the request uses.
     pub transport: TransportKind,
-    /// The session that it belongs to; none begins a new one.
+    /// The session that the request belongs to. Without one, the request opens a session.
     pub sid: Option<Sid>,
     version_4: bool,
 }
 
-impl Query {
-    /// Reads the query string (without its `?`). Parameters that are not known are ignored.
+impl EngineQuery {
+    /// Parses the query string, without its `?`. Unknown parameters are ignored.
     ///
     /// # Errors
-    /// [`HandshakeError::TransportUnknown`], or [`HandshakeError::SessionUnknown`] for a `sid` that could
-    /// never have been given out.
+    /// [`HandshakeError::TransportUnknown`], or [`HandshakeError::SessionUnknown`] for a malformed `sid`.
     pub fn parse(query: &str) -> Result<Self, HandshakeError> {
         let (mut transport, mut sid, mut version) = (None, None, None);
         for pair in query.split('&') {
@@ -120,7 +119,7 @@ impl Query {
         })
     }
 
-    /// Checks a request that would begin a session.
+    /// Checks a request that opens a session.
     ///
     /// # Errors
     /// The first of the protocol's errors that applies.
@@ -142,26 +141,23 @@ impl Query {
     }
 }
 
-/// What the server says of a new session: exactly these five fields.
+/// The server's first packet of a session: exactly these five fields.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct OpenPacket<'a> {
-    /// The session's id.
-    pub sid: &'a str,
-    /// Transports that the client may move to.
-    pub upgrades: &'a [&'a str],
-    /// In milliseconds.
-    pub ping_interval: u128,
-    /// In milliseconds.
-    pub ping_timeout: u128,
-    /// In bytes.
-    pub max_payload: usize,
+pub(super) struct OpenPacket<'a> {
+    sid: &'a str,
+    /// Transports that the client may switch to.
+    upgrades: &'a [&'a str],
+    /// In milliseconds, as is `ping_timeout`.
+    ping_interval: u128,
+    ping_timeout: u128,
+    /// The largest payload that the server accepts, in bytes.
+    max_payload: usize,
 }
 
 impl OpenPacket<'_> {
-    /// The JSON text for a session that begins on `transport`.
-    #[must_use]
-    pub fn json(sid: Sid, transport: TransportKind, config: &Config) -> String {
+    /// The JSON for a session that starts on `transport`.
+    pub(super) fn json(sid: Sid, transport: TransportKind, config: &EngineConfig) -> String {
         let upgrades: &[&str] = match transport {
             TransportKind::Polling => &["websocket"],
             TransportKind::Websocket => &[],
@@ -184,12 +180,12 @@ mod tests {
 
     #[test]
     fn queries_are_read_and_unknown_parameters_ignored() {
-        let query = Query::parse("EIO=4&transport=polling&t=P5x&b64=1").unwrap();
+        let query = EngineQuery::parse("EIO=4&transport=polling&t=P5x&b64=1").unwrap();
         assert_eq!(query.transport, TransportKind::Polling);
         assert_eq!(query.sid, None);
         assert_eq!(query.check_new_session("GET", false), Ok(()));
         let sid = Sid::random();
-        let query = Query::parse(&format!("transport=websocket&sid={sid}")).unwrap();
+        let query = EngineQuery::parse(&format!("transport=websocket&sid={sid}")).unwrap();
         assert_eq!(query.sid, Some(sid));
     }
 
@@ -202,7 +198,7 @@ mod tests {
             ("EIO=4&transport=abc", E::TransportUnknown),
             ("EIO=4&transport=polling&sid=abc", E::SessionUnknown),
         ] {
-            assert_eq!(Query::parse(query), Err(error), "{query}");
+            assert_eq!(EngineQuery::parse(query), Err(error), "{query}");
         }
         for (query, method, websocket, error) in [
             ("transport=polling", "GET", false, E::UnsupportedVersion),
@@ -233,7 +229,7 @@ mod tests {
             ("EIO=4&transport=websocket", "GET", false, E::BadRequest),
             ("EIO=4&transport=polling", "GET", true, E::BadRequest),
         ] {
-            let query = Query::parse(query).unwrap();
+            let query = EngineQuery::parse(query).unwrap();
             assert_eq!(
                 query.check_new_session(method, websocket),
                 Err(error),
@@ -261,7 +257,7 @@ mod tests {
     #[test]
     fn the_open_packet_holds_exactly_five_fields() {
         let sid = Sid::random();
-        let config = Config::default();
+        let config = EngineConfig::default();
         assert_eq!(
             OpenPacket::json(sid, TransportKind::Polling, &config),
             format!(

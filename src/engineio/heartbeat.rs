@@ -1,16 +1,14 @@
 //! The heartbeat: a ping every `ping_interval`, a pong within `ping_timeout`.
 //!
-//! It counts deadlines, never ticks, so that a stalled machine neither sends pings in a burst nor
-//! forgets one.
+//! It compares deadlines and counts no ticks. So a machine that stalled sends one ping, not a burst and not none.
 
 use std::time::{Duration, Instant};
 
-/// What is due.
+/// What [`Heartbeat::handle_timeout`] asks the session to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Beat {
-    /// Send a ping.
     Ping,
-    /// The pong did not come in time.
+    /// The client sent no pong in time.
     TimedOut,
 }
 
@@ -24,7 +22,7 @@ pub(super) struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// The first ping comes one interval after the handshake, never right after it.
+    /// The first ping is due one interval after the handshake.
     pub(super) fn new(interval: Duration, timeout: Duration, now: Instant) -> Self {
         Self {
             interval,
@@ -39,20 +37,20 @@ impl Heartbeat {
         self.deadline
     }
 
-    /// A pong came: the next ping is an interval away.
+    /// The client sent a pong, so the next ping is due after one interval.
     pub(super) fn handle_pong(&mut self, now: Instant) {
         self.awaiting_pong = false;
         self.deadline = now + self.interval;
     }
 
-    /// The client is left unread for so long: its pong may have to wait for that.
+    /// The server will not read from the client for `pause`. A pending pong gets that much more time.
     pub(super) fn handle_unread(&mut self, pause: Duration) {
         if self.awaiting_pong {
             self.deadline += pause;
         }
     }
 
-    /// What is due by `now`; call once for each wake-up.
+    /// Returns what is due at `now`. Call it once for each wake-up.
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Option<Beat> {
         if now < self.deadline {
             return None;
@@ -61,8 +59,8 @@ impl Heartbeat {
             return Some(Beat::TimedOut);
         }
         self.awaiting_pong = true;
-        // A timer that fires a little late must not give the client longer than was announced; after a stall
-        // the client gets the whole time.
+        // A timer that fires slightly late must not extend the announced timeout. After a stall the client gets the
+        // whole timeout.
         let late = now.saturating_duration_since(self.deadline);
         let sent = if late <= self.timeout / 8 {
             self.deadline

@@ -1,29 +1,26 @@
-//! What waits for the client: a first-in, first-out queue of frames with a bound in bytes.
+//! The frames queued for the client, first in, first out, with a limit in bytes.
 
 use std::collections::VecDeque;
 
-use thiserror::Error;
+use super::codec::Frame;
 
-use super::frame::Frame;
-
-/// Frames handed to a websocket at once: small enough that little stands outside the outbox's bound.
+/// Frames handed to a websocket at once. A small batch keeps most frames within the outbox's limit.
 pub(super) const MAX_BATCH_FRAMES: usize = 64;
 pub(super) const MAX_BATCH_BYTES: usize = 256 * 1024;
 
 /// The outbox would hold more than `max_outbound_bytes`; nothing was queued.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("more bytes are waiting for the client than it may leave unread")]
-pub struct Full;
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct OutboxFull;
 
 /// A bounded queue of encoded packets.
 #[derive(Debug)]
 pub(super) struct Outbox {
     frames: VecDeque<Frame>,
     bytes: usize,
-    /// Bytes of those that no other outbox shares.
+    /// Bytes that no other outbox shares.
     own_bytes: usize,
-    /// The same of the frames that were taken last.
-    taken_own_bytes: usize,
+    /// As `own_bytes`, for the last batch that was drained.
+    drained_own_bytes: usize,
     max_bytes: usize,
 }
 
@@ -33,22 +30,22 @@ impl Outbox {
             frames: VecDeque::new(),
             bytes: 0,
             own_bytes: 0,
-            taken_own_bytes: 0,
+            drained_own_bytes: 0,
             max_bytes,
         }
     }
 
-    /// Bytes that wait.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Bytes that wait and that no other outbox shares. As long as some do, what was taken last is not written either.
+    /// Queued bytes that no other outbox shares. While frames are queued, the last batch is not written either, so its
+    /// bytes count too.
     pub(super) fn own_bytes(&self) -> usize {
         if self.is_empty() {
             0
         } else {
-            self.own_bytes + self.taken_own_bytes
+            self.own_bytes + self.drained_own_bytes
         }
     }
 
@@ -56,13 +53,13 @@ impl Outbox {
         self.frames.is_empty()
     }
 
-    /// Queues a packet and its attachments together, or none of them.
+    /// Queues a packet with its attachments, or nothing.
     ///
-    /// An empty outbox takes any group: a client that reads is never cut off for one large message.
-    pub(super) fn push(&mut self, first: Frame, rest: &[Frame]) -> Result<(), Full> {
+    /// An empty outbox accepts a group of any size: a client that reads is never disconnected for one large message.
+    pub(super) fn push(&mut self, first: Frame, rest: &[Frame]) -> Result<(), OutboxFull> {
         let bytes = rest.iter().map(Frame::len).sum::<usize>() + first.len();
         if !self.frames.is_empty() && self.bytes + bytes > self.max_bytes {
-            return Err(Full);
+            return Err(OutboxFull);
         }
         self.bytes += bytes;
         self.own_bytes += rest.iter().map(Frame::own_len).sum::<usize>() + first.own_len();
@@ -71,15 +68,14 @@ impl Outbox {
         Ok(())
     }
 
-    /// Queues a packet of the protocol itself, whatever waits: they are tiny and there is one at a time.
+    /// Queues a control packet regardless of the limit. Control packets are tiny and there is one at a time.
     pub(super) fn push_control(&mut self, frame: Frame) {
         self.bytes += frame.len();
         self.own_bytes += frame.own_len();
         self.frames.push_back(frame);
     }
 
-    /// Takes frames from the front: up to `max_frames`, and no more than `max_bytes` unless the first alone
-    /// is larger.
+    /// Removes frames from the front: at most `max_frames`, and at most `max_bytes` unless the first frame is larger.
     pub(super) fn drain(&mut self, max_frames: usize, max_bytes: usize) -> Vec<Frame> {
         let (mut count, mut bytes, mut own_bytes) = (0, 0, 0);
         for frame in self.frames.iter().take(max_frames) {
@@ -92,13 +88,13 @@ impl Outbox {
         }
         self.bytes -= bytes;
         self.own_bytes -= own_bytes;
-        self.taken_own_bytes = own_bytes;
+        self.drained_own_bytes = own_bytes;
         self.frames.drain(..count).collect()
     }
 
-    /// Puts frames that could not be delivered back at the front, in their order.
+    /// Puts undelivered frames back at the front, in their order.
     pub(super) fn put_back(&mut self, frames: Vec<Frame>) {
-        self.taken_own_bytes = 0;
+        self.drained_own_bytes = 0;
         for frame in frames.into_iter().rev() {
             self.bytes += frame.len();
             self.own_bytes += frame.own_len();
@@ -106,12 +102,12 @@ impl Outbox {
         }
     }
 
-    /// Gives up what waits, and its memory.
+    /// Drops all queued frames and frees their memory.
     pub(super) fn clear(&mut self) {
         self.frames = VecDeque::new();
         self.bytes = 0;
         self.own_bytes = 0;
-        self.taken_own_bytes = 0;
+        self.drained_own_bytes = 0;
     }
 }
 
@@ -127,7 +123,7 @@ mod tests {
     fn a_group_is_queued_whole_or_not_at_all() {
         let mut outbox = Outbox::new(10);
         outbox.push(frame("4aaaa"), &[]).unwrap();
-        assert_eq!(outbox.push(frame("4b"), &[frame("4cccc")]), Err(Full));
+        assert_eq!(outbox.push(frame("4b"), &[frame("4cccc")]), Err(OutboxFull));
         assert_eq!(outbox.bytes(), 5);
         outbox.push(frame("4b"), &[frame("4cc")]).unwrap();
         assert_eq!(outbox.bytes(), 10);
@@ -142,7 +138,7 @@ mod tests {
     fn an_empty_outbox_takes_one_group_of_any_size() {
         let mut outbox = Outbox::new(3);
         outbox.push(frame("4large"), &[]).unwrap();
-        assert_eq!(outbox.push(frame("4"), &[]), Err(Full));
+        assert_eq!(outbox.push(frame("4"), &[]), Err(OutboxFull));
     }
 
     #[test]
@@ -158,15 +154,15 @@ mod tests {
 
     #[test]
     fn what_frames_share_is_not_their_own() {
-        let around = || {
-            Frame::message_around(0, "shared".into(), |out| {
+        let shared = || {
+            Frame::shared_message(0, "shared".into(), |out| {
                 out.push_str("ab");
                 Ok::<_, ()>(2)
             })
         };
         let mut outbox = Outbox::new(100);
         for _ in 0..2 {
-            outbox.push(around().unwrap(), &[]).unwrap();
+            outbox.push(shared().unwrap(), &[]).unwrap();
         }
         outbox.push_control(frame("2"));
         assert_eq!((outbox.bytes(), outbox.own_bytes()), (19, 7));

@@ -1,46 +1,45 @@
-//! What a session says to its application and to whoever carries its bytes.
+//! What a session reports to the application and asks of the transport.
 
 use thiserror::Error;
 
 use super::close_reason::CloseReason;
-use super::frame::Frame;
-use super::packet::Data;
+use super::codec::{Data, Frame};
 
-/// What the session tells its application.
+/// What the session reports to the application.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
+pub enum EngineEvent {
     /// The client sent a message.
     Message(Data),
     /// The session moved from polling to a websocket.
     Upgraded,
-    /// The session ended; nothing follows.
+    /// The session ended. No event follows.
     Closed(CloseReason),
 }
 
-/// What the carrier of the session's bytes must do, in this order.
+/// What the driver of the session must do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Transmit {
-    /// Answer the parked poll with these frames as one payload.
+    /// Respond to the parked poll with these frames as one payload.
     Poll(Vec<Frame>),
-    /// Refuse the parked poll: the session has moved on.
+    /// Refuse the parked poll, because the session is on a websocket.
     RefusePoll(PollRefused),
-    /// Hand these frames to the websocket, then call [`super::Connection::handle_written`].
+    /// Write these frames to the websocket, then call [`super::EngineSession::handle_written`].
     Websocket(Vec<Frame>),
-    /// Hand this frame to the websocket that is being probed.
+    /// Write this frame to the websocket that is being probed.
     Probe(Frame),
-    /// Close the websocket.
+    /// Close the session's websocket, because the session has ended.
     CloseWebsocket,
     /// Close the websocket that is being probed.
     CloseProbe,
 }
 
-/// A poll may not be parked.
+/// Why a poll is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum PollRefused {
     /// The session is on a websocket.
     #[error("the session is on a websocket")]
     OnWebsocket,
-    /// A poll was parked already; the session is closed by this.
+    /// Another poll is already parked. This ends the session.
     #[error("another poll is pending")]
     Overlapping,
     /// The session is closed.

@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
-/// How long a poll that comes after the probe waits before it is ended. The client that sent it is about to say
-/// that it has moved, and then the poll is one too many.
+/// How long a poll that arrives after the probe waits before the server ends it. The client is about to send `upgrade`,
+/// and then this poll is surplus.
 pub(super) const PROBED_POLL_WAIT: Duration = Duration::from_millis(50);
 
-/// A second transport may not be attached to the session now.
+/// Why a websocket cannot join the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum UpgradeRefused {
-    /// The session already is on a websocket.
+    /// The session is already on a websocket.
     #[error("the session is on a websocket already")]
     AlreadyUpgraded,
     /// Another websocket is being probed.
@@ -22,19 +22,22 @@ pub enum UpgradeRefused {
     Closed,
 }
 
-/// How far an upgrade has come.
+/// The progress of an upgrade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Upgrade {
-    /// None is under way.
     Idle,
-    /// A websocket is attached; its `2probe` has not come.
-    Attached { deadline: Instant },
-    /// `3probe` was sent; the client ends its poll and then sends `5`.
-    Probed { deadline: Instant },
+    /// A websocket is attached and has not sent `2probe`.
+    Attached {
+        deadline: Instant,
+    },
+    /// The server sent `3probe`. The client ends its poll and then sends `5`.
+    Probed {
+        deadline: Instant,
+    },
 }
 
 impl Upgrade {
-    /// When an upgrade under way is given up.
+    /// When the server abandons the upgrade.
     pub(super) const fn deadline(self) -> Option<Instant> {
         match self {
             Self::Idle => None,

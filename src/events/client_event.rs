@@ -1,4 +1,4 @@
-//! What a client asks for: parsing and checks, in the documented order.
+//! Parses and checks the events of clients, in the documented order.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use time::{OffsetDateTime, UtcOffset};
 use crate::ids::RoomId;
 use crate::js_trim::is_js_blank;
 use crate::json_unicode::is_unicode;
-use crate::limits::Pace;
+use crate::throttle::Throttle;
 use crate::{json_depth, json_object};
 
 use super::fields::{Fields, text};
@@ -18,55 +18,55 @@ use super::names;
 use super::readable::is_live_room;
 use super::refusal::{MAX_ROOM_ID_CHARS, Refusal, is_message_id};
 
-/// An event of a client, as far as its own content can be checked.
+/// An event of a client. Its content is checked as far as no other layer is needed for that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientEvent {
-    /// `authenticated`.
+    /// `authenticated`: the client asks the server to confirm its identity.
     Authenticated(Result<Authenticated, Refusal>),
-    /// `joinRoom`.
+    /// `joinRoom`: the client asks to become a member of a room.
     JoinRoom(Result<RoomId, Refusal>),
-    /// `leaveRoom`.
+    /// `leaveRoom`: the client leaves a room.
     LeaveRoom(Result<RoomId, Refusal>),
-    /// `sendMessage`.
+    /// `sendMessage`: the client asks the server to store and deliver a message.
     SendMessage(Result<SendMessage, SendRefused>),
-    /// Anything else: ignored.
+    /// Any other name. The server ignores the event.
     Unknown(String),
-    /// The payload is not `{"eventName":...,"data":...}`: ignored.
+    /// The payload is not `{"eventName":...,"data":...}`. The server ignores it.
     Undecodable,
 }
 
-/// Who a client says it is, and what it can take.
+/// The data of `authenticated`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authenticated {
-    /// The identity key as it was written.
+    /// The identity key as the client wrote it.
     pub identity_key: String,
-    /// How fast it wants to be sent frames, where it says so. The published clients do not.
-    pub pace: Option<Pace>,
+    /// How fast the client wants to receive frames, if it says so. The published clients do not.
+    pub pace: Option<Throttle>,
 }
 
-/// A message to store and deliver.
+/// The data of `sendMessage`: a message to store and deliver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendMessage {
-    /// The room as it was written.
+    /// The room as the client wrote it.
     pub room: RoomId,
-    /// The sender's id for the message.
+    /// The sender's id for the message, unique for each recipient.
     pub message_id: String,
-    /// The recipient, if it was named.
+    /// The recipient, if the client names one.
     pub recipient: Option<String>,
-    /// A string with something in it.
+    /// A string that is not blank.
     pub body: String,
-    /// When it is no longer worth delivering.
+    /// When the message expires, if it does.
     pub expires_at: Option<OffsetDateTime>,
 }
 
-/// A `sendMessage` that is refused, with what is known of it, so that the sender can be told where it listens.
+/// A refused `sendMessage`. It keeps the room and the id, so that the refusal reaches the event that the sender awaits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendRefused {
-    /// Why.
+    /// Why the server refuses the message.
     pub refusal: Refusal,
-    /// The room, if it was given.
+    /// The room, if the client named a usable one.
     pub room: Option<RoomId>,
-    /// The message id, if it was given.
+    /// The message id, if the client gave a valid one.
     pub message_id: Option<String>,
 }
 
@@ -79,7 +79,7 @@ struct Envelope<'a> {
 }
 
 impl ClientEvent {
-    /// Reads the payload of a general message. One that is nested more deeply than `max_depth` is refused whatever it says.
+    /// Parses the payload of a general message. An event that is nested deeper than `max_depth` is refused.
     #[must_use]
     pub fn parse(payload: &[u8], max_depth: usize) -> Self {
         let Ok(Envelope { name, data }) = json_object::read_bytes(payload) else {
@@ -130,51 +130,48 @@ fn room_named(name: Option<String>) -> Result<RoomId, Refusal> {
 }
 
 fn send_message(data: Option<&RawValue>) -> Result<SendMessage, SendRefused> {
-    let refused = |refusal, room: Option<&RoomId>, message_id: Option<&str>| SendRefused {
+    let (mut room, mut message_id) = (None, None);
+    check_message(data, &mut room, &mut message_id).map_err(|refusal| SendRefused {
         refusal,
-        room: room.cloned(),
-        message_id: message_id.map(str::to_owned),
-    };
-    let Some(data) = Fields::of(data, ["roomId", "message", "payment"]) else {
-        return Err(refused(Refusal::DataObject, None, None));
-    };
+        room,
+        message_id,
+    })
+}
+
+/// Notes the room and the message id as soon as they are known, for the refusal.
+fn check_message(
+    data: Option<&RawValue>,
+    known_room: &mut Option<RoomId>,
+    known_id: &mut Option<String>,
+) -> Result<SendMessage, Refusal> {
+    let data = Fields::of(data, ["roomId", "message", "payment"]).ok_or(Refusal::DataObject)?;
     let given = data.text("roomId");
-    // A room that is refused for its length is still where the sender listens.
-    let listens = given
+    // A sender awaits the ack of its room even if the room id is too long.
+    *known_room = given
         .as_deref()
         .filter(|room| is_live_room(room))
         .map(RoomId::new);
-    let room = room_named(given).map_err(|refusal| refused(refusal, listens.as_ref(), None))?;
+    let room = room_named(given)?;
+    *known_room = Some(room.clone());
     let fields = ["messageId", "body", "recipient", "expiresAt", "payment"];
-    let Some(message) = Fields::of(data.given("message"), fields) else {
-        return Err(refused(Refusal::MessageObject, Some(&room), None));
+    let message = Fields::of(data.given("message"), fields).ok_or(Refusal::MessageObject)?;
+    *known_id = message.text("messageId").filter(|id| is_message_id(id));
+    let body = message_body(message.given("body"))?;
+    let message_id = known_id.clone().ok_or(Refusal::MessageId)?;
+    let recipient = match message.given("recipient").map(text) {
+        Some(None) => return Err(Refusal::Recipient),
+        recipient => recipient.flatten(),
     };
-    let message_id = message.text("messageId").filter(|id| is_message_id(id));
-    let body = match message_body(message.given("body")) {
-        Ok(body) => body,
-        Err(refusal) => return Err(refused(refusal, Some(&room), message_id.as_deref())),
-    };
-    let Some(message_id) = message_id else {
-        return Err(refused(Refusal::MessageId, Some(&room), None));
-    };
-    let recipient = message.given("recipient").map(text);
-    if recipient == Some(None) {
-        return Err(refused(Refusal::Recipient, Some(&room), Some(&message_id)));
-    }
-    let expires_at = match message.given("expiresAt").map(|raw| expiry(raw.get())) {
-        None => None,
-        Some(Ok(expires_at)) => expires_at,
-        Some(Err(refusal)) => return Err(refused(refusal, Some(&room), Some(&message_id))),
-    };
-    // A payment is never dropped in silence. Over HTTP it is taken, and there the published client goes next.
+    let expires_at = message.given("expiresAt").map(|raw| expiry(raw.get()));
+    let expires_at = expires_at.transpose()?.flatten();
+    // A payment is never dropped silently. HTTP accepts it, and the published client tries HTTP next.
     if data.given("payment").is_some() || message.given("payment").is_some() {
-        let refusal = Refusal::PaymentRequired;
-        return Err(refused(refusal, Some(&room), Some(&message_id)));
+        return Err(Refusal::PaymentRequired);
     }
     Ok(SendMessage {
         room,
         message_id,
-        recipient: recipient.flatten(),
+        recipient,
         body,
         expires_at,
     })
@@ -184,22 +181,22 @@ fn message_body(json: Option<&RawValue>) -> Result<String, Refusal> {
     let json = json.ok_or(Refusal::MessageBody)?;
     match text(json) {
         Some(body) if !is_js_blank(&body) => Ok(body),
-        // Over HTTP other kinds of bodies are taken; what is in them is refused alike.
+        // HTTP accepts other kinds of bodies. Both ways refuse the same content.
         None if !is_unicode(json.get()) => Err(Refusal::NotUnicode),
         _ => Err(Refusal::MessageBody),
     }
 }
 
-/// Reads `expiresAt`, which both ways of sending take: ISO 8601, or milliseconds since 1970.
+/// Parses `expiresAt` for HTTP and sockets: ISO 8601, or milliseconds since 1970.
 ///
 /// # Errors
-/// [`Refusal::Expiry`] when it is neither. Whether it is still to come is not looked at.
+/// [`Refusal::Expiry`] when it is neither. The caller checks that the time is in the future.
 pub fn expiry(json: &str) -> Result<Option<OffsetDateTime>, Refusal> {
     let json = json.trim();
     if json == "null" {
         return Ok(None);
     }
-    // Not by way of a tree: it may be large, whatever it is.
+    // No tree is built, because the value may be large.
     let time = if json.starts_with('"') {
         let text: Option<String> = serde_json::from_str(json).ok();
         text.and_then(|text| OffsetDateTime::parse(&text, &Rfc3339).ok())
@@ -209,7 +206,7 @@ pub fn expiry(json: &str) -> Result<Option<OffsetDateTime>, Refusal> {
             OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000).ok()
         })
     };
-    // What is kept has a year of four digits.
+    // The stored form has a year of four digits.
     let time = time
         .and_then(|time| time.checked_to_offset(UtcOffset::UTC))
         .filter(|time| (1970..=9999).contains(&time.year()));
@@ -420,7 +417,7 @@ mod tests {
         );
     }
 
-    /// No tree can hold it, and it is a payment all the same.
+    /// No tree can hold this value, but it is a payment nevertheless.
     #[test]
     fn a_payment_that_cannot_be_read_is_not_dropped_in_silence() {
         for (inside, outside) in [("1e999", "null"), ("null", r#""\ud800""#)] {

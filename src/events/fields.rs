@@ -1,25 +1,25 @@
-//! The fields of a JSON object that are asked for. All others are passed over, however many there are.
+//! Reads single fields of a JSON object and skips all others.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// The fields of these names, each as text: one that cannot be read must not hide the others, and a tree of many small
-/// values takes forty times their text. Of two with one name the last counts.
+/// The named fields as raw JSON. An unreadable field does not hide the others. No tree is built: a tree of many
+/// small values takes forty times the size of its text. Of two fields with one name the last counts.
 pub(super) struct Fields<'a, const N: usize> {
     names: [&'static str; N],
     values: [Option<&'a RawValue>; N],
 }
 
 impl<'a, const N: usize> Fields<'a, N> {
-    /// None where it is no object.
+    /// `None` where the JSON is no object.
     pub(super) fn of(object: Option<&'a RawValue>, names: [&'static str; N]) -> Option<Self> {
         let mut reader = serde_json::Deserializer::from_str(object?.get());
         Known(names).deserialize(&mut reader).ok()
     }
 
-    /// A field's JSON; none where it is not there, and none where it is null.
+    /// The JSON of a field, or `None` where the field is absent or null.
     pub(super) fn given(&self, name: &str) -> Option<&'a RawValue> {
         let value = self.names.iter().zip(&self.values);
         let value = value.filter(|(known, _)| **known == name);
@@ -28,13 +28,13 @@ impl<'a, const N: usize> Fields<'a, N> {
             .find(|json| json.get() != "null")
     }
 
-    /// A field that is a string.
+    /// The value of a string field.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         text(self.given(name)?)
     }
 }
 
-/// A JSON string; none where it is anything else.
+/// The value of a JSON string, or `None` for any other JSON.
 pub(super) fn text(json: &RawValue) -> Option<String> {
     serde_json::from_str(json.get()).ok()
 }
@@ -71,7 +71,7 @@ impl<'de, const N: usize> Visitor<'de> for Known<N> {
     }
 }
 
-/// Which of these names it is.
+/// Looks up a name in the list of wanted names.
 struct OneOf<'a>(&'a [&'static str]);
 
 impl<'de> DeserializeSeed<'de> for OneOf<'_> {

@@ -1,7 +1,8 @@
 //! Application events of the AuthSocket channel: names, payloads and refusals.
 //!
-//! A client event is the payload of a verified general message, `{"eventName":...,"data":...}`; a server event
-//! is encoded to such a payload and signed. Source: AuthSocket `AsyncAPI` 1.0.0.
+//! A client event is the payload of a verified general message, `{"eventName":...,"data":...}`. The server encodes its
+//! own events to such a payload and signs them. Source: AuthSocket `AsyncAPI` 1.0.0.
+#![warn(missing_docs)]
 
 mod client_event;
 mod fields;

@@ -1,19 +1,19 @@
-//! Plain Socket.IO events, which a published example sends: they prove nothing, and whoever sends them is told.
+//! Refusals of unsigned Socket.IO events. One published example sends such events; they prove no identity.
 
 use super::names;
 
 const REASON: &str = "This event is not signed. MessageBox sockets speak BRC-103: connect with @bsv/authsocket-client";
 
-/// A plain event to answer with.
+/// The reply to an unsigned event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlainRefusal {
-    /// The event's name.
+    /// The name of the event to reply with.
     pub event: &'static str,
-    /// Its `reason`.
+    /// The `reason` of the reply.
     pub reason: &'static str,
 }
 
-/// The answer to an unsigned event of this name, if it is one of the application's.
+/// The reply to an unsigned event of this name, if the name is one of the application's events.
 #[must_use]
 pub fn refuse_plain(event: &str) -> Option<PlainRefusal> {
     let event = match event {

@@ -1,19 +1,19 @@
-//! The limits of published clients. One event that breaks them makes such a client disconnect for good.
+//! Limits of the published clients. An event that exceeds them makes such a client disconnect for good.
 
 use crate::js_trim::is_js_blank;
 
 use super::names::{RESERVED_EVENT_NAMES, SEND_MESSAGE, SEND_MESSAGE_ACK};
 
-/// Longest name of a message box, in bytes. Events that name its room then fit into [`MAX_EVENT_NAME_BYTES`].
+/// Longest name of a message box in bytes. The events of its room then fit into [`MAX_EVENT_NAME_BYTES`].
 pub const MAX_MESSAGE_BOX_BYTES: usize = 128;
-/// Longest name of an event, in bytes.
+/// Longest name of an event in bytes.
 pub const MAX_EVENT_NAME_BYTES: usize = 256;
-/// Largest event, in bytes of its JSON.
+/// Largest event in bytes of its JSON.
 pub const MAX_EVENT_BYTES: usize = 1_048_576;
 
-/// Whether messages can be sent to a box of this name.
+/// Whether the server accepts messages for a box of this name.
 ///
-/// Older rows may be in boxes of other names. The server lists them and never delivers them live.
+/// Older rows may be in boxes with other names. The server lists them and never delivers them live.
 #[must_use]
 pub fn is_message_box(name: &str) -> bool {
     !is_js_blank(name) && name.len() <= MAX_MESSAGE_BOX_BYTES && is_printable(name)
@@ -27,7 +27,7 @@ pub fn is_event_name(name: &str) -> bool {
         && !RESERVED_EVENT_NAMES.contains(&name)
 }
 
-/// Whether clients accept the events that carry messages of this room, and the answers to them.
+/// Whether clients accept the message events and acks of this room.
 #[must_use]
 pub fn is_live_room(room: &str) -> bool {
     const PREFIX_BYTES: usize = if SEND_MESSAGE.len() > SEND_MESSAGE_ACK.len() {
@@ -38,9 +38,9 @@ pub fn is_live_room(room: &str) -> bool {
     !room.is_empty() && PREFIX_BYTES + 1 + room.len() <= MAX_EVENT_NAME_BYTES && is_printable(room)
 }
 
-/// Neither control characters nor those that change the direction of text.
+/// Whether a text has neither control characters nor characters that change the direction of text.
 fn is_printable(text: &str) -> bool {
-    // Nearly every name is ASCII.
+    // Most names are ASCII.
     if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
         return true;
     }
@@ -109,7 +109,7 @@ mod tests {
         ] {
             assert!(!is_live_room(&room), "{room:?}");
         }
-        // The longest that is live: both of its events have names that are accepted.
+        // The longest room whose message events and acks both have acceptable names.
         let longest = "x".repeat(241);
         assert!(is_live_room(&longest) && !is_live_room(&format!("{longest}x")));
         for prefix in [SEND_MESSAGE, SEND_MESSAGE_ACK] {

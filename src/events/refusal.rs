@@ -1,109 +1,109 @@
-//! Why an event is refused, in the words of the servers in use where they have some.
+//! Why the server refuses an event. The texts are those of the servers in use where they have one.
 
 use thiserror::Error;
 
 use crate::js_trim::is_js_blank;
 use crate::json_unicode::HALF_A_PAIR;
-use crate::limits::NotServed;
+use crate::model::NotServed;
 
-/// Longest message id, in bytes.
+/// Longest message id in bytes.
 pub const MAX_MESSAGE_ID_BYTES: usize = 256;
-/// Longest room id, in characters: a key, a dash, and a box of 255 characters, which earlier versions accepted.
+/// Longest room id in characters: a key, a dash, and a box name of 255 characters, which earlier versions accepted.
 pub const MAX_ROOM_ID_CHARS: usize = 66 + 1 + 255;
 
-/// Whether a text can be a message's id. Not every database stores U+0000.
+/// Whether a text can be a message id. Not every database can store U+0000.
 #[must_use]
 pub fn is_message_id(text: &str) -> bool {
     !is_js_blank(text) && text.len() <= MAX_MESSAGE_ID_BYTES && !text.contains('\0')
 }
 
-/// A reason; its `Display` is the `reason` on the wire.
+/// Why an event is refused. Its `Display` is the `reason` on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Refusal {
-    /// `authenticated` without a key.
+    /// `authenticated` has no key.
     #[error("Missing identity key")]
     MissingIdentityKey,
-    /// `authenticated` with something that is no key.
+    /// `authenticated` has a malformed key.
     #[error("Invalid identity key format")]
     IdentityKeyFormat,
-    /// `authenticated` with a key that is not the one that signed.
+    /// `authenticated` names another key than the one that signed the event.
     #[error("The identity key is not the one that signed this event")]
     IdentityMismatch,
-    /// The operator does not serve the identity.
+    /// The operator does not serve this identity.
     #[error("{0}")]
     NotServed(NotServed),
-    /// The identity has as many sockets as it may have.
+    /// The identity has reached its limit of sockets.
     #[error("Too many sockets of this identity")]
     TooManySockets,
-    /// No room id, or one that is malformed or too long.
+    /// The room id is missing, malformed or too long.
     #[error("Invalid room ID")]
     RoomId,
-    /// A box whose name clients cannot read in the name of an event.
+    /// Clients cannot read the name of the box in the name of an event.
     #[error("Invalid message box")]
     MessageBox,
-    /// A room of somebody else.
+    /// The room belongs to another identity.
     #[error("The room belongs to another identity")]
     ForeignRoom,
-    /// The socket is in as many rooms as it may be in.
+    /// The socket has reached its limit of rooms.
     #[error("Too many rooms")]
     TooManyRooms,
-    /// More objects and arrays within each other than the server reads.
+    /// The JSON is nested too deeply.
     #[error("The JSON is nested too deeply")]
     JsonDepth,
-    /// `sendMessage` without an object.
+    /// `sendMessage` has no data object.
     #[error("Invalid data object")]
     DataObject,
-    /// `sendMessage` without a message.
+    /// `sendMessage` has no message object.
     #[error("Invalid message object")]
     MessageObject,
-    /// A body that is not a string with something in it.
+    /// The body is not a string, or blank.
     #[error("Invalid message body")]
     MessageBody,
-    /// A body with half of a surrogate pair, which JavaScript strings may hold and texts may not.
+    /// The body has half of a surrogate pair. JavaScript strings may contain one, Unicode text may not.
     #[error("Invalid message body: {HALF_A_PAIR}")]
     NotUnicode,
-    /// A message id that is not a string, blank, or too long.
+    /// The message id is not a string, blank, or too long.
     #[error("Invalid message ID")]
     MessageId,
-    /// A recipient that is no key, or not the room's owner.
+    /// The recipient is not a key, or does not own the room.
     #[error("The recipient is not the owner of the room")]
     Recipient,
-    /// Another sender has used this id for this recipient, or the same one has in another box.
+    /// This recipient already has a message with this id, from another sender or in another box.
     #[error(
         "Duplicate message: this messageId is in use for this recipient, in another box or by another sender. Send it with a new messageId."
     )]
     DuplicateMessage,
-    /// A message that clients could not list.
+    /// The message is too large for clients to list.
     #[error("The message is too large")]
     TooLarge,
-    /// `expiresAt` is not a time that is still to come.
+    /// `expiresAt` is malformed or in the past.
     #[error("Invalid expiry")]
     Expiry,
     /// The recipient blocks the sender.
     #[error("The recipient has blocked you")]
     Blocked,
-    /// There is a fee to pay, which is done over HTTP.
+    /// The message requires a payment, which only HTTP accepts.
     #[error("A payment is required: send this message over HTTP with its payment")]
     PaymentRequired,
-    /// The message could not be stored.
+    /// The server could not store the message.
     #[error("Failed to store message")]
     NotStored,
-    /// The recipient has as many messages as it may have, or as many bytes of them.
+    /// The recipient has reached its quota of messages or bytes.
     #[error("The inbox of the recipient is full")]
     InboxFull,
-    /// Of the sender, as many messages are stored as may be, or as many bytes of them.
+    /// The sender has reached its quota of undelivered messages or bytes.
     #[error("You have as many undelivered messages as you may have")]
     SenderFull,
-    /// The server's disk has no room for more messages.
+    /// The server's disk has no space for more messages.
     #[error("The server has no room for more messages, try again later")]
     StorageFull,
-    /// The server has too much to do; trying again later may help.
+    /// The server is overloaded. The client may retry later.
     #[error("The server is overloaded, try again later")]
     Overloaded,
 }
 
 impl Refusal {
-    /// The word that it is counted under.
+    /// The word that counts this refusal in metrics.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -137,7 +137,7 @@ impl Refusal {
         }
     }
 
-    /// The `code` on the wire, where the servers in use send one. Clients that know none ignore it.
+    /// The `code` on the wire, if the servers in use send one. Clients that use no codes ignore it.
     #[must_use]
     pub const fn wire_code(self) -> Option<&'static str> {
         Some(match self {
@@ -167,7 +167,7 @@ impl Refusal {
         })
     }
 
-    /// Whether it is about who sends or what is paid, which has an event of its own: `paymentFailed`.
+    /// Whether the refusal is sent as `paymentFailed`, because it concerns the sender or the payment.
     #[must_use]
     pub const fn is_about_payment(self) -> bool {
         matches!(self, Self::Blocked | Self::PaymentRequired)

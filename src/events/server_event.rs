@@ -1,4 +1,4 @@
-//! What the server tells a client, encoded as the payload of a general message.
+//! The events of the server, encoded as the payload of a general message.
 
 use serde::Serialize;
 
@@ -8,74 +8,75 @@ use crate::json_text;
 use super::names;
 use super::refusal::Refusal;
 
-/// A message as it is delivered live. Fields in the order of the documents, then what other clients expect.
+/// A message for live delivery. The fields have the documented order; those that other clients expect follow.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct LiveMessage<'a> {
-    /// Who signed it, 66 hexadecimal characters.
+    /// The identity key that signed the message, 66 hexadecimal characters.
     pub sender: &'a str,
-    /// The sender's id for it.
+    /// The sender's id for the message.
     #[serde(rename = "messageId")]
     pub message_id: &'a str,
-    /// The body as it was sent.
+    /// The body as the sender wrote it.
     pub body: &'a str,
-    /// Whose box it is in.
+    /// The identity key of the recipient.
     pub recipient: &'a str,
-    /// Which box.
+    /// The name of the recipient's box.
     #[serde(rename = "messageBox")]
     pub message_box: &'a str,
-    /// ISO 8601. The Rust client refuses a message that has this name in two spellings.
+    /// When the server stored the message, ISO 8601. The Rust client refuses a message with both spellings of this
+    /// name.
     #[serde(rename = "createdAt")]
     pub created_at: &'a str,
-    /// ISO 8601.
+    /// The same time again, for clients that expect this field.
     #[serde(rename = "updatedAt")]
     pub updated_at: &'a str,
 }
 
 impl LiveMessage<'_> {
-    /// Bytes of the event that carries it in this room.
+    /// Size in bytes of the event that delivers this message in a room.
     #[must_use]
     pub fn event_bytes(self, room: &RoomId) -> usize {
         let without_body = ServerEvent::Message(room, LiveMessage { body: "", ..self });
-        // The quotation marks are in both.
+        // Both include the quotation marks.
         without_body.encode().len() + json_text::encoded_len(self.body) - 2
     }
 }
 
-/// An event of the server.
+/// An event of the server, ready to encode.
 #[derive(Debug, Clone, Copy)]
 pub enum ServerEvent<'a> {
-    /// `authenticationSuccess`.
+    /// `authenticationSuccess`: confirms the identity of the client.
     AuthenticationSuccess,
-    /// `authenticationFailed`.
+    /// `authenticationFailed`: refuses the identity of the client.
     AuthenticationFailed(Refusal),
-    /// `joinedRoom`.
+    /// `joinedRoom`: confirms that the client joined.
     JoinedRoom(&'a RoomId),
-    /// `joinFailed`.
+    /// `joinFailed`: refuses a `joinRoom`.
     JoinFailed(Refusal),
-    /// `leftRoom`.
+    /// `leftRoom`: confirms that the client left.
     LeftRoom(&'a RoomId),
-    /// `leaveFailed`.
+    /// `leaveFailed`: refuses a `leaveRoom`.
     LeaveFailed(Refusal),
-    /// `sendMessageAck-<room>`: stored.
+    /// `sendMessageAck-<room>`: the message is stored.
     Acked {
-        /// As the sender wrote it.
+        /// The room as the sender wrote it.
         room: &'a RoomId,
         /// The sender's id for the message.
         message_id: &'a str,
-        /// Whether the message is small enough to be delivered live.
+        /// Whether the message is small enough for live delivery.
         is_live: bool,
-        /// Whether it was sent before, so that nothing was stored now.
+        /// Whether an earlier send stored the message, so that this one stored nothing.
         is_already_sent: bool,
     },
-    /// `sendMessageAck-<room>`: not stored, so that the client need not wait for its time-out.
+    /// `sendMessageAck-<room>`: the message is not stored. The client need not wait for its timeout.
     NotAcked(&'a RoomId, Option<&'a str>, Refusal),
-    /// `sendMessage-<room>`.
+    /// `sendMessage-<room>`: delivers a message.
     Message(&'a RoomId, LiveMessage<'a>),
-    /// `messageFailed`.
+    /// `messageFailed`: refuses a message.
     MessageFailed(Refusal),
-    /// `paymentFailed`: for who sends or what is paid.
+    /// `paymentFailed`: refuses a message because of its sender or its payment.
     PaymentFailed(Refusal),
-    /// `keepAlive`.
+    /// `keepAlive`: keeps the client's session alive.
     KeepAlive,
 }
 
@@ -123,7 +124,7 @@ struct Status<'a> {
 }
 
 impl ServerEvent<'_> {
-    /// The payload: `{"eventName":...,"data":...}`.
+    /// Encodes the event as a payload: `{"eventName":...,"data":...}`.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let reason = |refusal: Refusal| Reason {

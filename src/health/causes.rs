@@ -1,18 +1,18 @@
-//! The words for what can degrade a server, the same in every place.
+//! What can degrade a server: one word for each cause, the same in every place.
 
-/// Redis does not answer, refuses writes, or does not pass events on to another node.
+/// Redis does not respond or accepts no writes, or another node does not receive from this one.
 pub const REDIS: &str = "redis";
-/// The wallet that takes payments.
+/// The wallet that accepts payments.
 pub const WALLET: &str = "wallet";
-/// The block headers service for payment checks.
+/// The block headers service that verifies payments.
 pub const HEADERS: &str = "headers";
-/// Firebase Cloud Messaging, for push notifications.
+/// Firebase Cloud Messaging, which push notifications need.
 pub const FCM: &str = "fcm";
-/// The disk of the database file is full, or nearly full.
+/// The disk of the database file is full or nearly full.
 pub const DISK: &str = "disk";
-/// This machine's clock differs from those of other machines.
+/// The clock of this machine differs from the others.
 pub const CLOCK: &str = "clock";
-/// The database was copied without its write-ahead log.
+/// The database file was copied without its write-ahead log.
 pub const DATABASE_LOG: &str = "database_log";
 
 pub const CAUSES: [&str; 7] = [REDIS, WALLET, HEADERS, FCM, DISK, CLOCK, DATABASE_LOG];

@@ -1,23 +1,24 @@
-//! The last known state of a dependency that is probed now and then.
+//! The last known state of a dependency that is observed from time to time.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-/// Clones share it. Before the first probe, it passes.
+use parking_lot::Mutex;
+
+/// The last observation. Clones share it. Before the first observation, the dependency counts as working.
 #[derive(Debug, Clone, Default)]
 pub struct Observation(Arc<Mutex<Option<String>>>);
 
 impl Observation {
-    /// Notes the result of a probe.
+    /// Stores an observation: success, or the reason of a failure.
     pub fn note(&self, seen: Result<(), String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = seen.err();
+        *self.0.lock() = seen.err();
     }
 
-    /// The result of the last probe.
+    /// Returns the last observation.
     ///
     /// # Errors
-    /// Why the dependency fails.
+    /// The reason of the failure.
     pub fn check(&self) -> Result<(), String> {
-        let failure = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        failure.clone().map_or(Ok(()), Err)
+        self.0.lock().clone().map_or(Ok(()), Err)
     }
 }

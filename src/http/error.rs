@@ -17,7 +17,7 @@ use crate::delivery::DeliveryError;
 use crate::events::Refusal;
 use crate::heavy::NotDone;
 use crate::ids::IdentityKey;
-use crate::limits::NotServed;
+use crate::model::NotServed;
 use crate::payments::{PAYMENT_TRANSPORTS, PaymentError, ReceiveError};
 use crate::socket::OpeningRefused;
 

@@ -1,86 +1,50 @@
-//! Who is asking, as far as an address tells, and what each address may have.
+//! Finds the address that a request counts for, and holds the limits of each address.
 
-use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
-use super::budget::{KeyedBudget, LimitExceeded, Permit};
-use super::flow::Rate;
+use super::budget::{KeyedBudget, Permit};
 use super::networks::Networks;
-use super::owner::Holder;
+use super::owner::AddressKey;
 use super::rates::KeyedRates;
+use super::refusals::LimitExceeded;
+use super::token_bucket::Rate;
 use crate::live::Live;
 
-/// An address of IPv4, or a network of 64 bits of IPv6: as much as one customer of a provider has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct AddressKey(IpAddr);
-
-impl fmt::Display for AddressKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let network = if self.0.is_ipv6() { "/64" } else { "" };
-        write!(f, "{}{network}", self.0)
-    }
-}
-
-impl Holder for AddressKey {
-    fn label(&self) -> String {
-        format!("address {self}")
-    }
-
-    fn address(&self) -> Option<AddressKey> {
-        Some(*self)
-    }
-}
-
-impl AddressKey {
-    /// The key under which this address counts.
-    #[must_use]
-    pub fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V6(address) => {
-                let network = u128::from(address) >> 64 << 64;
-                Self(Ipv6Addr::from(network).into())
-            }
-            v4 @ IpAddr::V4(_) => Self(v4),
-        }
-    }
-}
-
-/// What each address may have.
+/// The limits of each address.
 #[derive(Debug, Clone)]
 pub struct AddressSettings {
-    /// Proxies whose `X-Forwarded-For` is believed.
+    /// Proxies whose `X-Forwarded-For` the server trusts.
     pub trusted_proxies: Networks,
-    /// Addresses that are not limited.
     pub unlimited: Networks,
-    /// Connections of one address.
+    /// Connections for each address.
     pub connections: usize,
-    /// Sockets of one address that have proven no identity.
-    pub unproven_sockets: usize,
-    /// As many of all.
-    pub all_unproven_sockets: usize,
-    /// HTTP requests of one address, with those of polling.
+    /// Unauthenticated sockets for each address.
+    pub unauthenticated_sockets: usize,
+    /// Unauthenticated sockets for all addresses together.
+    pub all_unauthenticated_sockets: usize,
+    /// HTTP requests for each address, including those of polling.
     pub requests: Rate,
-    /// Handshakes and new sockets of one address.
+    /// Handshakes and new sockets for each address.
     pub handshakes: Rate,
 }
 
 impl Default for AddressSettings {
-    /// Without limits, for applications that have none.
+    /// No limits, for tests and examples.
     fn default() -> Self {
         let no_limit = Rate::new(0, std::time::Duration::ZERO);
         Self {
             trusted_proxies: Networks::default(),
             unlimited: Networks::default(),
             connections: usize::MAX,
-            unproven_sockets: usize::MAX,
-            all_unproven_sockets: usize::MAX,
+            unauthenticated_sockets: usize::MAX,
+            all_unauthenticated_sockets: usize::MAX,
             requests: no_limit,
             handshakes: no_limit,
         }
     }
 }
 
-/// Whose addresses are special.
+/// Networks with rules of their own.
 #[derive(Debug)]
 struct Lists {
     trusted_proxies: Networks,
@@ -100,15 +64,14 @@ impl Lists {
     }
 }
 
-/// What each address has, held against what it may have.
+/// What each address uses now.
 #[derive(Debug)]
 pub struct AddressLimits {
     lists: Live<Lists>,
     connections: KeyedBudget<AddressKey>,
-    unproven_sockets: KeyedBudget<AddressKey>,
-    /// HTTP requests.
+    unauthenticated_sockets: KeyedBudget<AddressKey>,
     pub requests: KeyedRates<AddressKey>,
-    /// Handshakes and new sockets.
+    /// Counts handshakes and new sockets.
     pub handshakes: KeyedRates<AddressKey>,
 }
 
@@ -119,15 +82,14 @@ impl Default for AddressLimits {
 }
 
 impl AddressLimits {
-    /// Nobody has anything yet.
     #[must_use]
     pub fn new(settings: AddressSettings) -> Self {
         Self {
             connections: KeyedBudget::of_places(settings.connections, usize::MAX)
                 .named("connections"),
-            unproven_sockets: KeyedBudget::of_places(
-                settings.unproven_sockets,
-                settings.all_unproven_sockets,
+            unauthenticated_sockets: KeyedBudget::of_places(
+                settings.unauthenticated_sockets,
+                settings.all_unauthenticated_sockets,
             )
             .named("unproven_sockets"),
             requests: KeyedRates::new(settings.requests),
@@ -136,7 +98,7 @@ impl AddressLimits {
         }
     }
 
-    /// Takes the lists and the rates of these settings from now on; bounds of what is held stay.
+    /// Replaces the lists and the rates. The limits of connections and sockets stay as they are.
     pub fn reload(&self, settings: AddressSettings) {
         self.requests.set(settings.requests);
         self.handshakes.set(settings.handshakes);
@@ -144,7 +106,8 @@ impl AddressLimits {
             .set(Lists::of(settings.trusted_proxies, settings.unlimited));
     }
 
-    /// A connection from this address, which may be a proxy's: those are not counted.
+    /// Counts a connection, until the permit is dropped. Connections of trusted proxies and unlimited addresses are
+    /// free.
     ///
     /// # Errors
     /// [`LimitExceeded::PerKey`].
@@ -158,7 +121,7 @@ impl AddressLimits {
             .map(Some)
     }
 
-    /// A socket that has proven nothing, until the place is dropped.
+    /// Counts a socket without an identity, until the permit is dropped.
     ///
     /// # Errors
     /// [`LimitExceeded`].
@@ -166,18 +129,19 @@ impl AddressLimits {
         &self,
         address: Option<AddressKey>,
     ) -> Result<Permit<AddressKey>, LimitExceeded> {
-        self.unproven_sockets.take(address)
+        self.unauthenticated_sockets.take(address)
     }
 
-    /// Connections that are counted.
     #[must_use]
     pub fn connection_count(&self) -> usize {
         self.connections.held()
     }
 
-    /// Whom a request counts for; nobody, where its address is not limited. `forwarded` are the values of
-    /// `X-Forwarded-For`, in the order of its lines: each proxy puts behind them whom it heard. `is_relayed` tells that a
-    /// proxy has sent the request. A proxy on this machine asks for others, so its address is no reason for having no limits.
+    /// The address that a request counts for, or `None` if that address has no limits.
+    ///
+    /// `forwarded` holds the values of `X-Forwarded-For`, in the order of the header lines. Each proxy appends the
+    /// address that it saw. `is_relayed` says that a proxy sent the request. A proxy on this machine relays the
+    /// requests of others, so requests through it are never unlimited.
     #[must_use]
     pub fn client<'a>(
         &self,
@@ -190,7 +154,7 @@ impl AddressLimits {
         if !lists.trusted_proxies.is_empty() && lists.trusted_proxies.contains(address) {
             let named = forwarded.rev().flat_map(|line| line.rsplit(','));
             for hop in named {
-                // What cannot be read leaves the proxy that wrote it.
+                // An unreadable entry counts for the proxy that wrote it.
                 let Some(named) = parse_hop(hop.trim()) else {
                     break;
                 };
@@ -205,7 +169,7 @@ impl AddressLimits {
     }
 }
 
-/// An address, with or without a port.
+/// Parses an address with or without a port.
 fn parse_hop(text: &str) -> Option<IpAddr> {
     let bare = text
         .strip_prefix('[')
@@ -251,7 +215,7 @@ mod tests {
             ("192.0.2.1", &["203.0.113.9"][..], "192.0.2.1"),
             ("10.0.0.1", &[], "10.0.0.1"),
             ("10.0.0.1", &["203.0.113.9"], "203.0.113.9"),
-            // A client may have written what is further left.
+            // The client itself may have written the entries further left.
             ("10.0.0.1", &["198.51.100.1, 203.0.113.9"], "203.0.113.9"),
             ("10.0.0.1", &["198.51.100.1", "203.0.113.9"], "203.0.113.9"),
             ("10.0.0.1", &["203.0.113.9,10.7.7.7"], "203.0.113.9"),
@@ -276,15 +240,15 @@ mod tests {
             ..AddressSettings::default()
         });
         for (from, forwarded, client) in [
-            // It names nobody, or is not trusted.
+            // The proxy names nobody, or the server does not trust it.
             ("127.0.0.1", &[][..], Some("127.0.0.1")),
             ("::1", &["203.0.113.9"], Some("::1")),
             ("::ffff:127.0.0.1", &["203.0.113.9"], Some("127.0.0.1")),
             ("127.0.0.2", &["203.0.113.9"], Some("203.0.113.9")),
-            // Another in front of it, on its own machine.
+            // A second proxy on the same machine as the first.
             ("127.0.0.2", &["127.0.0.1"], Some("127.0.0.1")),
             ("10.0.0.1", &["127.0.0.1"], Some("127.0.0.1")),
-            // Other addresses have no limits because the operator says so, from wherever their requests come.
+            // The operator made other addresses unlimited, whichever way their requests arrive.
             ("10.0.0.1", &["192.0.2.7"], None),
             ("192.0.2.7", &[], None),
         ] {

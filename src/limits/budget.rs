@@ -1,61 +1,39 @@
-//! What each of many may have, up to a bound for each and one for all: places, or bytes.
+//! Counts a resource, such as places or bytes, against a limit for each key and a limit for all.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use thiserror::Error;
+use parking_lot::Mutex;
 
 use super::owner::Holder;
-use super::refusals::refusals;
+use super::refusals::{LimitExceeded, refusals};
 
-/// Bytes that an owner may hold that holds nothing else, also where all are taken.
+/// Bytes that an owner without other permits may hold even when the budget is full.
 pub const SMALL: usize = 64 * 1024;
 
-/// One owner may have one part of so many.
+/// One owner may hold `1 / SHARE` of a budget.
 pub const SHARE: usize = 16;
 
-/// The part of a whole that one owner may have.
+/// The part of a budget that one owner may hold.
 #[must_use]
 pub const fn share(whole: usize) -> usize {
     whole.div_ceil(SHARE)
 }
 
-/// There is no room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum LimitExceeded {
-    /// This owner has as much as it may have.
-    #[error("this one has as much as it may have")]
-    PerKey,
-    /// All together have as much as they may have.
-    #[error("all together have as much as they may have")]
-    Global,
-}
-
-impl LimitExceeded {
-    /// The reason's name in metrics.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::PerKey => "own_share",
-            Self::Global => "all",
-        }
-    }
-}
-
-/// How much there is.
+/// The limits of a budget.
 #[derive(Debug, Clone, Copy)]
 struct Bounds {
     per_key: usize,
     global: usize,
-    /// Kept beside `global` for owners that hold nothing else, up to `small` for each.
+    /// Held back, in addition to `global`, for owners without other permits: up to `small` for each.
     reserve: usize,
     small: usize,
-    /// Whether an owner that holds nothing may take more than the bounds at once: otherwise it would never be served.
+    /// Whether an owner without permits may exceed `per_key` once. Otherwise a large request would never fit.
     takes_oversized: bool,
 }
 
-/// What one owner has.
+/// What one owner holds.
 #[derive(Debug)]
 struct Entry<S> {
     amount: usize,
@@ -68,11 +46,11 @@ struct Used<K, S> {
     all: usize,
 }
 
-/// What is held, and by whom. Cheap to clone. `S` is what all permits of one owner share, such as its turn.
+/// A budget and what its owners hold. Clones share it. All permits of one owner share a value of type `S`.
 #[derive(Debug)]
 pub struct KeyedBudget<K: Holder, S = ()> {
     used: Arc<Mutex<Used<K, S>>>,
-    /// The resource's name in metrics and in the log.
+    /// The name of the resource in metrics and logs.
     resource: &'static str,
     bounds: Bounds,
 }
@@ -98,7 +76,7 @@ impl<K: Holder, S> KeyedBudget<K, S> {
         }
     }
 
-    /// So many places for each, and for all.
+    /// `per_key` places for each owner, `global` for all.
     #[must_use]
     pub fn of_places(per_key: usize, global: usize) -> Self {
         Self::new(Bounds {
@@ -110,8 +88,8 @@ impl<K: Holder, S> KeyedBudget<K, S> {
         })
     }
 
-    /// So many places for all, of which each may have a share. As many again are kept for owners that hold nothing else,
-    /// up to `small` for each.
+    /// `global` places for all, of which each owner may hold a share. A reserve of the same size serves owners without
+    /// other permits, up to `small` places for each.
     #[must_use]
     pub fn of_shared_places(global: usize, small: usize) -> Self {
         Self::new(Bounds {
@@ -123,8 +101,8 @@ impl<K: Holder, S> KeyedBudget<K, S> {
         })
     }
 
-    /// So many bytes for each, and for all. A share is kept for owners that hold nothing else, up to [`SMALL`] for each. An
-    /// owner that holds nothing may also take more than its bound at once.
+    /// `per_key` bytes for each owner, `global` for all. A share of `global` is a reserve for owners without other
+    /// permits, up to [`SMALL`] bytes for each. An owner without permits may exceed `per_key` once.
     #[must_use]
     pub fn of_bytes(per_key: usize, global: usize) -> Self {
         Self::new(Bounds {
@@ -136,13 +114,13 @@ impl<K: Holder, S> KeyedBudget<K, S> {
         })
     }
 
-    /// So many bytes for all, of which each may have a share.
+    /// `global` bytes for all, of which each owner may hold a share.
     #[must_use]
     pub fn of_shared_bytes(global: usize) -> Self {
         Self::of_bytes(share(global), global)
     }
 
-    /// The same under this name in metrics and in the log.
+    /// Sets the name of the resource in metrics and logs.
     #[must_use]
     pub fn named(mut self, resource: &'static str) -> Self {
         refusals().declare(resource);
@@ -150,13 +128,13 @@ impl<K: Holder, S> KeyedBudget<K, S> {
         self
     }
 
-    /// Nothing yet, for this owner; without one it counts among all only.
+    /// An empty permit. Without an owner it counts against the global limit only.
     #[must_use]
     pub fn hold(&self, owner: Option<K>) -> Permit<K, S> {
         self.hold_for([owner, None])
     }
 
-    /// Nothing yet, for two owners: what one permit holds counts for both.
+    /// An empty permit with two owners: its amount counts against both.
     #[must_use]
     pub fn hold_for(&self, owners: [Option<K>; 2]) -> Permit<K, S> {
         Permit {
@@ -167,7 +145,7 @@ impl<K: Holder, S> KeyedBudget<K, S> {
         }
     }
 
-    /// One place, until the permit is dropped.
+    /// Takes one place, until the permit is dropped.
     ///
     /// # Errors
     /// [`LimitExceeded`].
@@ -177,28 +155,24 @@ impl<K: Holder, S> KeyedBudget<K, S> {
         Ok(permit)
     }
 
-    /// What is held by all.
+    /// The amount that all owners hold together.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.lock().all
+        self.used.lock().all
     }
 
-    /// Owners that hold something.
+    /// The number of owners that hold something.
     #[must_use]
     pub fn owners(&self) -> usize {
-        self.lock().each.len()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Used<K, S>> {
-        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+        self.used.lock().each.len()
     }
 }
 
-/// What is held until this is dropped.
+/// An amount of a budget, returned when the permit is dropped.
 pub struct Permit<K: Holder, S = ()> {
     budget: KeyedBudget<K, S>,
     owners: [Option<K>; 2],
-    /// Whether it has no share, and all of the reserve.
+    /// Whether the permit has no share limit and may use the whole reserve.
     is_privileged: bool,
     amount: usize,
 }
@@ -210,32 +184,30 @@ impl<K: Holder, S> fmt::Debug for Permit<K, S> {
 }
 
 impl<K: Holder, S> Permit<K, S> {
-    /// The same without a share, and with all of the reserve: for what the server does for itself.
+    /// Removes the share limit and opens the whole reserve, for the server's own work.
     #[must_use]
     pub const fn privileged(mut self) -> Self {
         self.is_privileged = true;
         self
     }
 
-    /// What it holds now.
     #[must_use]
     pub const fn amount(&self) -> usize {
         self.amount
     }
 
-    /// Its first owner.
     #[must_use]
     pub fn owner(&self) -> Option<&K> {
         self.owners.iter().flatten().next()
     }
 
-    /// Holds so much from now on, instead of what it held before.
+    /// Changes the amount, if the limits allow it.
     ///
     /// # Errors
-    /// [`LimitExceeded`]: then nothing has changed. The refusal is counted.
+    /// [`LimitExceeded`]; the amount is unchanged. Counts the refusal.
     pub fn resize(&mut self, amount: usize) -> Result<(), LimitExceeded> {
         let refused = {
-            let mut used = self.budget.lock();
+            let mut used = self.budget.used.lock();
             let refused = self.refusal(&used, amount);
             if refused.is_none() {
                 Self::set(&mut used, &self.owners, self.amount, amount);
@@ -254,32 +226,32 @@ impl<K: Holder, S> Permit<K, S> {
         }
     }
 
-    /// Holds so much more.
+    /// Adds to the amount.
     ///
     /// # Errors
-    /// [`LimitExceeded`]: then nothing has changed. The refusal is counted.
+    /// As [`Self::resize`].
     pub fn grow(&mut self, amount: usize) -> Result<(), LimitExceeded> {
         self.resize(self.amount.saturating_add(amount))
     }
 
-    /// Holds so much from now on, whatever the bounds are: for what cannot be refused any more.
+    /// Changes the amount regardless of the limits, for work that the server can no longer refuse.
     pub fn insist(&mut self, amount: usize) {
-        let mut used = self.budget.lock();
+        let mut used = self.budget.used.lock();
         Self::set(&mut used, &self.owners, self.amount, amount);
         drop(used);
         self.amount = amount;
     }
 
-    /// Holds the same for these owners from now on, whatever their bounds are.
+    /// Moves the amount to other owners, regardless of their limits.
     pub fn give_to(&mut self, owners: [Option<K>; 2]) {
-        let mut used = self.budget.lock();
+        let mut used = self.budget.used.lock();
         Self::set(&mut used, &self.owners, self.amount, 0);
         Self::set(&mut used, &owners, 0, self.amount);
         drop(used);
         self.owners = owners;
     }
 
-    /// Why this may not hold so much, and whose share is full.
+    /// Why the permit cannot hold `amount`, and which owner has reached its share.
     fn refusal(&self, used: &Used<K, S>, amount: usize) -> Option<(LimitExceeded, Option<&K>)> {
         if amount <= self.amount {
             return None;
@@ -296,7 +268,7 @@ impl<K: Holder, S> Permit<K, S> {
             (bounds.takes_oversized && held == 0)
                 || (held - self.amount).saturating_add(amount) <= max.saturating_add(reserve)
         };
-        // An address with many identities has no more of the reserve than a share either.
+        // An address with many identities may use one share of the reserve at most.
         let is_full =
             |owner: &&K| !self.is_privileged && !fits(held(owner), bounds.per_key, share(reserve));
         if let Some(owner) = self.owners.iter().flatten().find(is_full) {
@@ -321,9 +293,9 @@ impl<K: Holder, S> Permit<K, S> {
 }
 
 impl<K: Holder, S: Default> Permit<K, S> {
-    /// What each of its owners shares with its other permits; none of a permit that holds nothing.
+    /// The value that each owner's permits share. A permit that holds nothing has none.
     pub fn shared(&self) -> impl Iterator<Item = Arc<S>> + use<K, S> {
-        let mut used = self.budget.lock();
+        let mut used = self.budget.used.lock();
         let shared = self.owners.each_ref().map(|owner| {
             let entry = used.each.get_mut(owner.as_ref()?)?;
             Some(Arc::clone(entry.shared.get_or_insert_default()))
@@ -381,7 +353,7 @@ mod tests {
         assert_eq!(unnamed.grow(151), Err(LimitExceeded::Global));
         unnamed.grow(150).unwrap();
         assert_eq!(memory.hold(NOBODY).grow(1), Err(LimitExceeded::Global));
-        // Whoever has nothing gets a little, out of what is kept for that.
+        // An owner that holds nothing gets a little from the reserve.
         let mut late = memory.hold(Some("c"));
         late.grow(10).unwrap();
         assert_eq!(memory.hold(Some("d")).grow(1), Err(LimitExceeded::Global));
@@ -415,10 +387,10 @@ mod tests {
             let taken: Vec<_> = (0..9).map_while(|_| take(identity, "x").ok()).collect();
             taken
         });
-        // Two of one address have what one alone could have.
+        // Two identities at one address get what one alone could get.
         assert_eq!(flood.each_ref().map(Vec::len), [5, 0]);
         assert!(take("c", "y").is_ok());
-        // The identity's own share counts wherever it is.
+        // The share of an identity counts at every address.
         assert_eq!(take("a", "y").err(), Some(LimitExceeded::PerKey));
     }
 
@@ -451,7 +423,7 @@ mod tests {
             .into_iter()
             .map_while(|name| take(name).ok())
             .collect();
-        // And no address has more than a share of what is kept for that.
+        // An address gets one share of the reserve at most.
         assert_eq!(few.len(), 10);
         assert!(places.take(Some("n")).is_ok());
     }
@@ -481,15 +453,9 @@ mod tests {
         let places: KeyedBudget<&str, Mutex<u8>> = KeyedBudget::of_places(9, 9);
         let [first, second, other] = ["a", "a", "b"].map(|owner| places.take(Some(owner)).unwrap());
         let value = |permit: &Permit<&'static str, Mutex<u8>>| permit.shared().next().unwrap();
-        *value(&first).lock().unwrap() = 7;
+        *value(&first).lock() = 7;
         drop(first);
-        assert_eq!(
-            (
-                *value(&second).lock().unwrap(),
-                *value(&other).lock().unwrap()
-            ),
-            (7, 0)
-        );
+        assert_eq!((*value(&second).lock(), *value(&other).lock()), (7, 0));
         assert!(places.hold(Some("c")).shared().next().is_none());
     }
 }

@@ -1,30 +1,18 @@
-//! Whom the operator serves: nobody on the block list, and nobody else than the allow list where that has any identity.
+//! The operator's lists: the server refuses blocked identities, and all that a non-empty allow list lacks.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use thiserror::Error;
+use parking_lot::RwLock;
 
 use crate::ids::IdentityKey;
-use crate::model::{IdentityList, ListChange};
+use crate::model::{IdentityList, ListChange, NotServed};
 
-/// Why an identity is not served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum NotServed {
-    /// It is on the block list.
-    #[error("The operator of this server has blocked your identity")]
-    Blocked,
-    /// There is an allow list, and it is not on that.
-    #[error("This server serves a list of identities, and yours is not on it")]
-    NotAllowed,
-}
-
-/// The lists in memory, as of the last look at the database.
+/// A copy of the lists in the database.
 #[derive(Debug, Default)]
 pub struct IdentityLists {
     lists: RwLock<Lists>,
-    /// Whether any list has anybody. Nearly always none has, and every request asks.
+    /// Whether any list has an entry. Every request asks, and nearly always there is none.
     has_any: AtomicBool,
 }
 
@@ -58,7 +46,7 @@ impl IdentityLists {
         if !self.has_any.load(Ordering::Acquire) {
             return Ok(());
         }
-        let lists = self.read();
+        let lists = self.lists.read();
         if lists.blocked.contains(identity) {
             Err(NotServed::Blocked)
         } else if lists.allowed.is_empty() || lists.allowed.contains(identity) {
@@ -68,33 +56,31 @@ impl IdentityLists {
         }
     }
 
-    /// The revision of the last change that is known.
+    /// The revision of the last change in this copy.
     #[must_use]
     pub fn revision(&self) -> i64 {
-        self.read().revision
+        self.lists.read().revision
     }
 
-    /// How many identities a list has.
     #[must_use]
     pub fn count(&self, list: IdentityList) -> usize {
-        let lists = self.read();
+        let lists = self.lists.read();
         match list {
             IdentityList::Block => lists.blocked.len(),
             IdentityList::Allow => lists.allowed.len(),
         }
     }
 
-    /// Whether a list has this identity.
     #[must_use]
     pub fn has(&self, list: IdentityList, identity: &IdentityKey) -> bool {
-        let lists = self.read();
+        let lists = self.lists.read();
         match list {
             IdentityList::Block => lists.blocked.contains(identity),
             IdentityList::Allow => lists.allowed.contains(identity),
         }
     }
 
-    /// Applies changes to what is known, up to this revision.
+    /// Applies changes up to this revision.
     pub fn apply(&self, changes: &[ListChange], revision: i64) {
         self.change(|lists| {
             for change in changes {
@@ -104,7 +90,7 @@ impl IdentityLists {
         });
     }
 
-    /// Takes these for all changes that there ever were.
+    /// Rebuilds the copy from all changes ever made.
     pub fn replace(&self, changes: &[ListChange], revision: i64) {
         let mut fresh = Lists {
             revision,
@@ -117,14 +103,10 @@ impl IdentityLists {
     }
 
     fn change(&self, change: impl FnOnce(&mut Lists)) {
-        let mut lists = self.lists.write().unwrap_or_else(PoisonError::into_inner);
+        let mut lists = self.lists.write();
         change(&mut lists);
         let has_any = !lists.blocked.is_empty() || !lists.allowed.is_empty();
         self.has_any.store(has_any, Ordering::Release);
-    }
-
-    fn read(&self) -> RwLockReadGuard<'_, Lists> {
-        self.lists.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,27 +1,26 @@
-//! How much one address, one identity and one socket may ask for: counts, rates, and who is behind a proxy.
+//! Limits for addresses, identities and sockets: counts, rates, and the addresses behind proxies.
 //!
-//! Knows no protocol and decides no answer: who is over a limit is told so by whoever asked. Also whom the operator serves at all.
+//! This room knows no protocol. The caller refuses a request that exceeds a limit. It also holds the operator's block
+//! and allow lists.
 
 mod addresses;
 mod budget;
-mod flow;
 mod identity_lists;
 mod networks;
 mod outbound;
 mod owner;
-mod pace;
 mod rates;
 mod refusals;
 mod shares;
+mod token_bucket;
 
-pub use addresses::{AddressKey, AddressLimits, AddressSettings};
-pub use budget::{KeyedBudget, LimitExceeded, Permit, SHARE, SMALL, share};
-pub use flow::{Amount, Flow, FlowRates, Rate};
-pub use identity_lists::{IdentityLists, NotServed};
+pub use addresses::{AddressLimits, AddressSettings};
+pub use budget::{KeyedBudget, Permit, SHARE, SMALL, share};
+pub use identity_lists::IdentityLists;
 pub use networks::{NetworkError, Networks, is_loopback_host};
 pub use outbound::OutboundMemory;
-pub use owner::{Holder, Owner};
-pub use pace::{Pace, PaceError, PaceWindow};
+pub use owner::{AddressKey, Holder, Owner};
 pub use rates::KeyedRates;
-pub use refusals::{Refusals, refusals};
+pub use refusals::{LimitExceeded, Refusals, refusals};
 pub use shares::{IdentityShares, Share};
+pub use token_bucket::{BucketRates, Cost, Rate, TokenBucket};

@@ -1,4 +1,4 @@
-//! Lists of networks: whose word is taken, and who is not limited.
+//! Lists of networks, such as trusted proxies and unlimited addresses.
 
 use std::net::IpAddr;
 
@@ -6,18 +6,18 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// A text that names no network.
+/// The text is neither an address nor a network.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0:?} is neither an address nor a network such as 10.0.0.0/8")]
 pub struct NetworkError(String);
 
-/// Addresses, by network.
+/// A list of networks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct Networks(Vec<IpNet>);
 
 impl Networks {
-    /// This machine itself.
+    /// The loopback networks of IPv4 and IPv6.
     #[must_use]
     pub fn loopback() -> Self {
         let v4 = ipnet::Ipv4Net::new_assert(std::net::Ipv4Addr::new(127, 0, 0, 0), 8);
@@ -25,13 +25,12 @@ impl Networks {
         Self(vec![v4.into(), v6.into()])
     }
 
-    /// Whether no address is in it.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether this address is in it; one of IPv4 counts however it is written.
+    /// Whether a network contains this address. An IPv4 address in IPv6 form counts as IPv4.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -39,7 +38,7 @@ impl Networks {
     }
 }
 
-/// Whether a `Host` names this machine.
+/// Whether a `Host` header names this machine.
 #[must_use]
 pub fn is_loopback_host(host: &str) -> bool {
     let name = match host.rsplit_once(':') {

@@ -1,4 +1,4 @@
-//! The memory of everything that waits for sockets, counted once however many sockets share it.
+//! The memory of all outbound buffers together. Bytes that several sockets share count once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,10 +7,10 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 
-/// Bytes that wait for sockets, and how many may. Cheap to clone.
+/// Counts the bytes in outbound buffers against a limit. Clones share the count.
 ///
-/// It refuses nothing: what is sent to a socket was promised to its client. When it is full, the socket with the most is
-/// cut, and what is not on its way yet waits.
+/// It refuses nothing, because the server has promised every queued frame to its client. Above the limit, the server
+/// disconnects the socket with the largest buffer, and holds back new deliveries.
 #[derive(Debug, Clone)]
 pub struct OutboundMemory(Arc<State>);
 
@@ -18,12 +18,11 @@ pub struct OutboundMemory(Arc<State>);
 struct State {
     held: AtomicUsize,
     max: usize,
-    /// Woken when it becomes full.
+    /// Woken when the count exceeds the limit.
     relief: AtomicWaker,
 }
 
 impl OutboundMemory {
-    /// Memory for so many bytes.
     #[must_use]
     pub fn new(max: usize) -> Self {
         Self(Arc::new(State {
@@ -33,19 +32,19 @@ impl OutboundMemory {
         }))
     }
 
-    /// Bytes that wait.
+    /// Bytes in all outbound buffers.
     #[must_use]
     pub fn held(&self) -> usize {
         self.0.held.load(Ordering::Relaxed)
     }
 
-    /// Whether more waits than may.
+    /// Whether the count exceeds the limit.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.held() > self.0.max
     }
 
-    /// Ready when more waits than may. One task can wait for it.
+    /// Ready when the count exceeds the limit. Only one task can wait.
     pub fn poll_full(&self, cx: &Context<'_>) -> Poll<()> {
         self.0.relief.register(cx.waker());
         if self.is_full() {
@@ -55,7 +54,7 @@ impl OutboundMemory {
         }
     }
 
-    /// The same bytes, counted until nobody has them any more.
+    /// Returns the same bytes, counted until the last clone is dropped.
     #[must_use]
     pub fn count(&self, bytes: Bytes) -> Bytes {
         self.replace(0, bytes.len());
@@ -65,7 +64,7 @@ impl OutboundMemory {
         })
     }
 
-    /// Counts so many bytes instead of so many that were counted before.
+    /// Replaces `before` counted bytes by `now`.
     pub fn replace(&self, before: usize, now: usize) {
         let state = &self.0;
         if now <= before {
@@ -80,7 +79,6 @@ impl OutboundMemory {
 }
 
 impl Default for OutboundMemory {
-    /// Without a bound.
     fn default() -> Self {
         Self::new(usize::MAX)
     }

@@ -1,4 +1,4 @@
-//! Requests in a second, of each of many.
+//! A limit of requests per second for each key.
 
 use std::fmt;
 use std::hash::Hash;
@@ -9,17 +9,17 @@ use std::time::Duration;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-use super::flow::Rate;
+use super::token_bucket::Rate;
 use crate::live::Live;
 
-/// Checks after which those are forgotten whose burst is whole again, at least.
+/// Minimum number of checks between two cleanups.
 const MIN_CHECKS: usize = 1024;
 
-/// How many requests each key may make. Those who make none any more are forgotten along the way.
+/// Limits the requests of each key. It drops keys whose burst is full again.
 pub struct KeyedRates<K: Eq + Hash + Clone> {
     limiter: Live<Option<DefaultKeyedRateLimiter<K>>>,
     clock: DefaultClock,
-    /// Checks that are left until the next clearing.
+    /// Checks until the next cleanup.
     left: AtomicUsize,
 }
 
@@ -30,7 +30,7 @@ impl<K: Eq + Hash + Clone> fmt::Debug for KeyedRates<K> {
 }
 
 impl<K: Eq + Hash + Clone> KeyedRates<K> {
-    /// Each has this rate.
+    /// Gives each key this rate.
     #[must_use]
     pub fn new(rate: Rate) -> Self {
         Self {
@@ -40,15 +40,15 @@ impl<K: Eq + Hash + Clone> KeyedRates<K> {
         }
     }
 
-    /// Gives each this rate from now on; all begin with a whole burst.
+    /// Replaces the rate. Every key starts with a full burst.
     pub fn set(&self, rate: Rate) {
         self.limiter.set(quota(rate).map(RateLimiter::keyed));
     }
 
-    /// Counts one request.
+    /// Counts one request of `key`.
     ///
     /// # Errors
-    /// How long until there is room for it; it was not counted.
+    /// How long until the next request fits. The refused request is not counted.
     pub fn check(&self, key: &K) -> Result<(), Duration> {
         let limiter = self.limiter.get();
         let Some(limiter) = &*limiter else {
@@ -56,7 +56,7 @@ impl<K: Eq + Hash + Clone> KeyedRates<K> {
         };
         if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
             limiter.retain_recent();
-            // As many checks as keys are kept pay for the next look at all of them.
+            // A cleanup costs time for each key, so the next one waits for as many checks.
             self.left
                 .store(limiter.len().max(MIN_CHECKS), Ordering::Relaxed);
         }
@@ -65,7 +65,7 @@ impl<K: Eq + Hash + Clone> KeyedRates<K> {
             .map_err(|not_until| not_until.wait_time_from(self.clock.now()))
     }
 
-    /// Keys that are remembered.
+    /// The number of keys in memory.
     #[must_use]
     pub fn len(&self) -> usize {
         self.limiter
@@ -75,7 +75,6 @@ impl<K: Eq + Hash + Clone> KeyedRates<K> {
             .map_or(0, RateLimiter::len)
     }
 
-    /// Whether none is remembered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -119,7 +118,7 @@ mod tests {
 
     #[test]
     fn keys_do_not_pile_up() {
-        // So fast that a burst is whole again at once.
+        // A burst is full again immediately.
         let rates = KeyedRates::new(Rate::new(1_000_000, Duration::from_millis(1)));
         for key in 0..100 * MIN_CHECKS {
             let _ = rates.check(&key);

@@ -1,36 +1,58 @@
-//! Who was refused for lack of room, and why: counted for the metrics, and logged once a minute for each resource and reason.
+//! Counts refusals for metrics, and logs one line a minute for each resource and reason.
 
 use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroUsize;
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use lru::LruCache;
+use parking_lot::Mutex;
+use thiserror::Error;
 
 use crate::ids::IdentityKey;
 use crate::metrics::KeyedCounts;
 
-use super::addresses::AddressKey;
-use super::budget::LimitExceeded;
-use super::owner::Holder;
+use super::owner::{AddressKey, Holder};
 
-/// Time between two log lines about the same.
+/// Minimum time between two log lines for one resource and reason.
 const LINE_PERIOD: Duration = Duration::from_secs(60);
 
-/// Identities of one address above which it is probably a proxy.
+/// An address with more identities than this is probably a proxy.
 const CROWD: usize = 20;
 
-/// How long the identities of an address are remembered.
+/// How long an address remembers its identities.
 const CROWD_PERIOD: Duration = Duration::from_secs(600);
 
-/// Addresses whose identities are remembered.
+/// Number of addresses whose identities are remembered.
 const MAX_CROWDS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_023);
 
-/// A resource and the reason of a refusal, in the words of the metric's labels.
+/// A limit is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum LimitExceeded {
+    /// The owner has reached its share.
+    #[error("the owner has reached its limit")]
+    PerKey,
+    /// All owners together have reached the limit.
+    #[error("the limit for all owners is reached")]
+    Global,
+}
+
+impl LimitExceeded {
+    /// The value of the metric's `reason` label.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::PerKey => "own_share",
+            Self::Global => "all",
+        }
+    }
+}
+
+/// The labels of a refusal in metrics: resource and reason.
 type Reason = (&'static str, &'static str);
 
-/// The identities that used an address lately.
+/// The identities that used an address recently.
 #[derive(Debug)]
 struct Crowd {
     identities: HashSet<IdentityKey>,
@@ -43,7 +65,7 @@ struct Crowds {
     warned_of: LruCache<AddressKey, ()>,
 }
 
-/// The refusals of this process.
+/// Counts the refusals of this process.
 #[derive(Debug)]
 pub struct Refusals {
     counts: KeyedCounts<Reason>,
@@ -51,7 +73,7 @@ pub struct Refusals {
     crowds: Mutex<Crowds>,
 }
 
-/// The refusals of this process.
+/// The counter of this process.
 #[must_use]
 pub fn refusals() -> &'static Refusals {
     static REFUSALS: LazyLock<Refusals> = LazyLock::new(Refusals::default);
@@ -61,7 +83,7 @@ pub fn refusals() -> &'static Refusals {
 impl Default for Refusals {
     fn default() -> Self {
         let quota = Quota::with_period(LINE_PERIOD);
-        // A period of zero has no quota; this one has.
+        // `with_period` returns `None` only for a period of zero.
         let quota = quota.unwrap_or(Quota::per_minute(std::num::NonZeroU32::MIN));
         Self {
             counts: KeyedCounts::default(),
@@ -75,22 +97,22 @@ impl Default for Refusals {
 }
 
 impl Refusals {
-    /// Refusals since the start, by resource and reason.
+    /// Refusals since the start of the process, by resource and reason.
     #[must_use]
     pub fn counts(&self) -> BTreeMap<Reason, u64> {
         self.counts.get()
     }
 
-    /// Nothing of this resource was refused yet: metrics show it all the same.
+    /// Makes the metrics show a resource before its first refusal.
     pub fn declare(&self, resource: &'static str) {
         for reason in [LimitExceeded::PerKey, LimitExceeded::Global] {
             self.counts.declare((resource, reason.label()));
         }
     }
 
-    /// An identity has proven itself at this address.
+    /// Notes that an identity authenticated at this address.
     pub fn saw(&self, address: AddressKey, identity: IdentityKey, now: Instant) {
-        let mut crowds = self.lock();
+        let mut crowds = self.crowds.lock();
         let crowd = crowds.by_address.get_or_insert_mut(address, || Crowd {
             identities: HashSet::new(),
             since: now,
@@ -104,7 +126,7 @@ impl Refusals {
         }
     }
 
-    /// Counts a refusal of `who`.
+    /// Counts and logs a refusal of `who`.
     pub fn count<K: Holder>(&self, resource: &'static str, reason: LimitExceeded, who: Option<&K>) {
         let (address, label) = (who.and_then(Holder::address), who.map(Holder::label));
         let label = label.as_deref().unwrap_or("a client");
@@ -122,31 +144,27 @@ impl Refusals {
         }
     }
 
-    /// Counts a refusal; the line that is to be logged, if one is.
+    /// Counts a refusal. Returns the line to log, if any.
     fn line(&self, resource: &'static str, reason: LimitExceeded, who: &str) -> Option<String> {
         let key = (resource, reason.label());
         self.counts.add_one(key);
         self.lines.check_key(&key).ok()?;
         let count = self.counts.get().get(&key).copied().unwrap_or_default();
-        let reason = match reason {
-            LimitExceeded::PerKey => "its own share",
-            LimitExceeded::Global => "the room for all",
+        let limit = match reason {
+            LimitExceeded::PerKey => "its own share of",
+            LimitExceeded::Global => "the limit for all of",
         };
         Some(format!(
-            "refused {who}: {reason} of {resource} is full ({count} such refusals since the start)"
+            "refused {who}: {limit} {resource} is used up ({count} such refusals since the start)"
         ))
     }
 
-    /// Whether many identities use this address, and it was not warned of before.
+    /// Whether many identities use this address, and no warning was logged for it.
     fn is_news_of_a_crowd(&self, address: AddressKey) -> bool {
-        let mut crowds = self.lock();
+        let mut crowds = self.crowds.lock();
         let crowd = crowds.by_address.peek(&address);
         crowd.is_some_and(|crowd| crowd.identities.len() > CROWD)
             && crowds.warned_of.put(address, ()).is_none()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Crowds> {
-        self.crowds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -165,13 +183,13 @@ mod tests {
         let line = |reason| refusals.line("places", reason, &address(1).label());
         assert_eq!(
             line(LimitExceeded::PerKey).unwrap(),
-            "refused address 192.0.2.1: its own share of places is full (1 such refusals since the start)"
+            "refused address 192.0.2.1: its own share of places is used up (1 such refusals since the start)"
         );
         assert_eq!(line(LimitExceeded::PerKey), None);
         assert!(
             line(LimitExceeded::Global)
                 .unwrap()
-                .contains("the room for all")
+                .contains("the limit for all of places")
         );
         let counts = [(("places", "all"), 1), (("places", "own_share"), 2)];
         assert_eq!(refusals.counts(), BTreeMap::from(counts));

@@ -1,57 +1,58 @@
-//! What the sockets of one identity share: how many there may be, and what they may send together.
+//! What the sockets of one identity share: their number, and their rate of frames and bytes.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use crate::ids::IdentityKey;
 
-use super::budget::{KeyedBudget, LimitExceeded, Permit};
-use super::flow::{Amount, Flow, FlowRates};
+use super::budget::{KeyedBudget, Permit};
+use super::refusals::LimitExceeded;
+use super::token_bucket::{BucketRates, Cost, TokenBucket};
 
-/// The places of the sockets of each identity.
-pub type IdentityShares = KeyedBudget<IdentityKey, Mutex<Flow>>;
+/// Limits the sockets of each identity.
+pub type IdentityShares = KeyedBudget<IdentityKey, Mutex<TokenBucket>>;
 
-/// One socket's part in what its identity may have.
+/// One socket of an identity.
 #[derive(Debug)]
 pub struct Share {
-    permit: Permit<IdentityKey, Mutex<Flow>>,
-    flow: Arc<Mutex<Flow>>,
+    permit: Permit<IdentityKey, Mutex<TokenBucket>>,
+    bucket: Arc<Mutex<TokenBucket>>,
 }
 
 impl Share {
-    /// A socket of this identity, until the share is dropped.
+    /// Counts a socket of this identity, until the share is dropped.
     ///
     /// # Errors
     /// [`LimitExceeded`].
     pub fn take(shares: &IdentityShares, identity: IdentityKey) -> Result<Self, LimitExceeded> {
         let permit = shares.take(Some(identity))?;
-        let flow = permit.shared().next().unwrap_or_default();
-        Ok(Self { permit, flow })
+        let bucket = permit.shared().next().unwrap_or_default();
+        Ok(Self { permit, bucket })
     }
 
-    /// Whose it is.
     #[must_use]
     pub fn identity(&self) -> Option<IdentityKey> {
         self.permit.owner().copied()
     }
 
-    /// As [`Flow::charge`], for all sockets of the identity together.
+    /// As [`TokenBucket::charge`], for all sockets of the identity together.
     #[must_use]
-    pub fn charge(&self, rates: &FlowRates, amount: Amount, now: Instant) -> Duration {
-        let mut flow = self.flow.lock().unwrap_or_else(PoisonError::into_inner);
-        flow.charge(rates, amount, now)
+    pub fn charge(&self, rates: &BucketRates, cost: Cost, now: Instant) -> Duration {
+        self.bucket.lock().charge(rates, cost, now)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::flow::Rate;
+    use super::super::token_bucket::Rate;
     use super::*;
     use crate::auth::Identity;
 
     #[test]
     fn sockets_of_one_identity_share_what_it_may_send() {
-        let rates = FlowRates {
+        let rates = BucketRates {
             frames: Rate::new(1, Duration::from_secs(1)),
             bytes: Rate::new(0, Duration::ZERO),
         };
@@ -63,18 +64,18 @@ mod tests {
         assert_eq!(full, Some(LimitExceeded::PerKey));
         let now = Instant::now();
         let charge = |share: &Share| {
-            let amount = Amount {
+            let cost = Cost {
                 frames: 1,
                 bytes: 9,
             };
-            share.charge(&rates, amount, now)
+            share.charge(&rates, cost, now)
         };
         assert_eq!(charge(&first), Duration::ZERO);
         assert_eq!(charge(&second), Duration::from_secs(1));
         assert_eq!(charge(&other), Duration::ZERO);
         assert_eq!((shares.owners(), other.identity()), (2, Some(keys[1])));
         drop((first, other));
-        // What was sent is not forgotten while there is a socket.
+        // The bucket lives as long as the identity has a socket.
         let again = Share::take(&shares, keys[0]).unwrap();
         assert_eq!(charge(&again), Duration::from_secs(2));
         drop((second, again));

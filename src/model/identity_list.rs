@@ -1,5 +1,7 @@
 //! The operator's lists of identities.
 
+use thiserror::Error;
+
 use crate::ids::IdentityKey;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,4 +45,15 @@ pub struct ListedIdentity {
     pub identity: IdentityKey,
     /// The time of its addition, ISO 8601.
     pub since: String,
+}
+
+/// Why an identity is not served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum NotServed {
+    /// It is on the block list.
+    #[error("The operator of this server has blocked your identity")]
+    Blocked,
+    /// There is an allow list, and it is not on that.
+    #[error("This server serves a list of identities, and yours is not on it")]
+    NotAllowed,
 }

@@ -12,7 +12,7 @@ mod submission;
 mod waiting;
 
 pub use device::Device;
-pub use identity_list::{IdentityList, ListChange, ListedIdentity};
+pub use identity_list::{IdentityList, ListChange, ListedIdentity, NotServed};
 pub use message::{
     CatchUpPage, ListBound, ListOrder, ListSink, MessageBody, MessageHead, NewMessage, NoMemory,
     OversizedMessage, Page, PageEnd, StoreOutcome, StoredMessage, WholeMessage,

@@ -11,8 +11,8 @@ use bsv::wallet::types::{
 };
 
 use crate::auth::{Counterparty, Identity, KeyId, Protocol, sha256};
+use crate::beef_layout::check_any_layout;
 use crate::ids::IdentityKey;
-use crate::payments::check_any_layout;
 
 use super::answer::{OutputRef, Outputs};
 use super::host::AdvertisedHost;

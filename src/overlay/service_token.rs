@@ -6,7 +6,7 @@ use bsv::script::templates::push_drop;
 use bsv::transaction::Beef;
 use url::Url;
 
-use crate::payments::check_any_layout;
+use crate::beef_layout::check_any_layout;
 
 use super::answer::{OutputRef, Outputs};
 
@@ -86,7 +86,7 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
-    use crate::payments::minting::Mint;
+    use crate::minting::Mint;
 
     const ADDRESS: &str = "https://overlay.example.org";
 

@@ -10,12 +10,12 @@ use std::io::Cursor;
 
 use bsv::transaction::Beef;
 
+use crate::beef_layout::check_layout;
 use crate::model::SpentOutput;
 
 use self::check::{CheckError, Checks};
 use self::scripts::reading;
 use self::verdict_cache::{BeefHash, VerdictCache};
-use super::beef_layout::check_layout;
 use super::error::PaymentError;
 
 /// Maximum blocks that the proofs may refer to; each takes one request to the header service.
@@ -182,8 +182,8 @@ fn merkle_roots(beef: &Beef) -> Result<Vec<(u32, String)>, PaymentError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::minting::Mint;
     use super::*;
+    use crate::minting::Mint;
     use crate::model::Outpoint;
     use bsv::script::{LockingScript, UnlockingScript};
     use bsv::transaction::{Transaction, TransactionInput, TransactionOutput};
@@ -248,7 +248,7 @@ mod tests {
             })
             .collect();
         let id = source.id().unwrap();
-        source.merkle_path = Some(super::super::minting::proof(&id));
+        source.merkle_path = Some(crate::minting::proof(&id));
         let mut payment = Transaction::new();
         for index in 0..scripts.len() {
             let input = TransactionInput {
@@ -376,7 +376,7 @@ mod tests {
         let mut source = spending(&[&nowhere], 100);
         source.inputs[0].source_transaction = None;
         let id = source.id().unwrap();
-        source.merkle_path = Some(super::super::minting::proof(&id));
+        source.merkle_path = Some(crate::minting::proof(&id));
         source
     }
 

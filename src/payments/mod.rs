@@ -5,7 +5,6 @@
 
 mod allocation;
 mod beef;
-mod beef_layout;
 mod brc29;
 mod draft;
 mod error;
@@ -19,7 +18,6 @@ pub use beef::check::{CheckError, Checks};
 pub use beef::scripts::SLICE;
 pub use beef::verdict_cache::VerdictCache;
 pub use beef::{Checked, CheckedTransaction};
-pub use beef_layout::{Misfit, check_any_layout, check_layout};
 pub use brc29::{Derivation, PaymentKeys};
 pub use draft::PaymentDraft;
 pub use error::PaymentError;
@@ -33,8 +31,3 @@ pub use receiver::{
 };
 pub use request_payment::RequestPayment;
 pub use verified_payment::{Parties, VerifiedPayment};
-
-#[cfg(test)]
-#[path = "../../tests/it/support/minting.rs"]
-#[expect(unreachable_pub, reason = "shared with the integration tests")]
-pub(crate) mod minting;

@@ -8,14 +8,14 @@ use actix_web::App;
 use actix_web::dev::Server as HttpService;
 
 use crate::auth::Identity;
-use crate::authsocket::{AuthSocketSession, AuthSocketService};
+use crate::authsocket::{AuthSocketService, AuthSocketSession};
 use crate::config::Settings;
 use crate::db::DbHandle;
 use crate::delivery::{Delivery, RequestPrices};
 use crate::health::Health;
 use crate::http::{
     self, Docs, Endpoint, Extras, HttpState, MigrateState, configure, cors, count_answers,
-    engineio_off, engineio_scope, protect_pages, refuse_large_heads, watch_answers,
+    engineio_off, engineio_scope, protect_pages, refuse_large_headers, watch_answers,
 };
 use crate::socket::{Opening, SocketTable};
 
@@ -55,7 +55,7 @@ pub(super) fn listen(
         let counts = Rc::new((Arc::clone(&state.requests), counted_prefix.clone()));
         let routes = configure(state.clone(), extras.clone());
         let mut app = App::new()
-            .wrap_fn(move |request, service| refuse_large_heads(heads, request, service))
+            .wrap_fn(move |request, service| refuse_large_headers(heads, request, service))
             .wrap_fn(watch_answers)
             .wrap_fn(protect_pages)
             .wrap(cors())
@@ -91,7 +91,9 @@ pub(super) fn endpoint(
         table: Arc::clone(sockets),
         bodies: state.bodies.clone(),
         addresses: Arc::clone(&state.addresses),
-        open: Arc::new(move |opening: &Opening| AuthSocketSession::new(Arc::clone(&service), opening)),
+        open: Arc::new(move |opening: &Opening| {
+            AuthSocketSession::new(Arc::clone(&service), opening)
+        }),
     }
 }
 

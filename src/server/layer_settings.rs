@@ -10,32 +10,32 @@ use crate::authsocket::{AuthSocketSettings, SocketRates};
 use crate::cluster::ClusterSettings;
 use crate::config::{ConfigError, Settings};
 use crate::db::{DatabaseUrl, DbError, DbSettings};
-use crate::delivery::{Paying, RequestPrices};
-use crate::engineio;
+use crate::delivery::{PaymentConfig, RequestPrices};
+use crate::engineio::EngineConfig;
 use crate::events::MAX_EVENT_BYTES;
 use crate::http::{
     HeaderLimits, HttpLimits, HttpState, ListenerSettings, TcpSettings, WatchSettings, is_route,
 };
-use crate::limits::{AddressLimits, AddressSettings, FlowRates, Rate, share};
+use crate::limits::{AddressLimits, AddressSettings, BucketRates, Rate, share};
 use crate::model::{Quota, Quotas};
 use crate::payments::{BlockHeaders, PaymentReceiver, PaymentStore, WalletClient};
 use crate::rooms::RoomSettings;
-use crate::socketio::{self, Namespace};
+use crate::socketio::{Namespace, SocketIoConfig};
 
-pub(super) fn engineio_config(settings: &Settings) -> engineio::Config {
+pub(super) fn engineio_config(settings: &Settings) -> EngineConfig {
     let socket = &settings.socket;
-    engineio::Config {
+    EngineConfig {
         ping_interval: socket.ping_interval,
         ping_timeout: socket.ping_timeout,
         max_payload: socket.max_payload,
         max_outbound_bytes: socket.max_outbound_bytes,
         max_packets_per_payload: socket.max_packets_per_payload.get(),
         request_timeout: settings.server.request_timeout,
-        ..engineio::Config::default()
+        ..EngineConfig::default()
     }
 }
 
-pub(super) fn socketio_config(settings: &Settings) -> socketio::Config {
+pub(super) fn socketio_config(settings: &Settings) -> SocketIoConfig {
     // A client whose host has a path uses that path as its namespace, with the trailing slash if there is one. The
     // published documents name `/ws` and `/wss`.
     let prefix = settings.routing_prefix();
@@ -43,12 +43,12 @@ pub(super) fn socketio_config(settings: &Settings) -> socketio::Config {
     let named = named.into_iter().filter(|name| !name.is_empty());
     let named = named.flat_map(|name| [Namespace::new(name), Namespace::new(&format!("{name}/"))]);
     let namespaces = std::iter::once(Namespace::main()).chain(named).collect();
-    socketio::Config {
+    SocketIoConfig {
         namespaces,
         max_attachments: settings.socket.max_attachments,
         max_attachment_bytes: settings.socket.max_payload,
         max_json_depth: settings.limits.max_json_depth.get(),
-        ..socketio::Config::default()
+        ..SocketIoConfig::default()
     }
 }
 
@@ -83,7 +83,7 @@ pub(super) fn authsocket_settings(
 /// Rate limits of sockets and identities.
 pub(super) fn socket_rates(settings: &Settings) -> SocketRates {
     let limits = &settings.limits;
-    let rates = |frames, bytes| FlowRates {
+    let rates = |frames, bytes| BucketRates {
         frames: rate(settings, frames),
         bytes: rate(settings, bytes),
     };
@@ -108,8 +108,8 @@ pub(super) fn address_settings(settings: &Settings) -> AddressSettings {
         trusted_proxies: settings.server.trusted_proxies.clone(),
         unlimited: limits.unlimited_addresses.clone(),
         connections: limits.connections_per_address,
-        unproven_sockets: limits.unproven_sockets_per_address,
-        all_unproven_sockets: limits.unproven_sockets,
+        unauthenticated_sockets: limits.unproven_sockets_per_address,
+        all_unauthenticated_sockets: limits.unproven_sockets,
         requests: rate(settings, limits.requests_per_address),
         handshakes: rate(settings, limits.handshakes_per_address),
     }

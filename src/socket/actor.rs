@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
-use crate::engineio::{CloseReason, Config, Connection, Event, Transmit, TransportKind};
+use crate::engineio::{
+    CloseReason, EngineConfig, EngineEvent, EngineSession, Transmit, TransportKind,
+};
 use crate::ids::Sid;
-use crate::limits::Amount;
+use crate::limits::Cost;
 use crate::panics;
 
 use super::application::{Application, Link, Opening};
@@ -24,7 +26,7 @@ pub type SocketTable<A> = ActorTable<Socket<A>>;
 #[derive(Debug)]
 pub struct Socket<A: Application> {
     sid: Sid,
-    connection: Connection,
+    connection: EngineSession,
     application: A,
     place: TablePlace<Self>,
     record: Arc<SocketRecord>,
@@ -47,7 +49,7 @@ impl<A: Application> Socket<A> {
     pub fn open(
         opening: Opening,
         transport: TransportKind,
-        config: Arc<Config>,
+        config: Arc<EngineConfig>,
         table: &Arc<SocketTable<A>>,
         application: A,
     ) -> Result<Addr<Self>, TableFull> {
@@ -56,7 +58,7 @@ impl<A: Application> Socket<A> {
         let record = Arc::new(record);
         let socket = Self {
             sid: opening.sid,
-            connection: Connection::new(opening.sid, transport, config, Instant::now()),
+            connection: EngineSession::new(opening.sid, transport, config, Instant::now()),
             application,
             place,
             record: Arc::clone(&record),
@@ -153,7 +155,7 @@ impl<A: Application> Socket<A> {
             .update(self.connection.transport(), bytes, own_bytes, identity);
     }
 
-    fn handle_event(&mut self, event: Event, now: Instant, ctx: &mut Context<Self>) {
+    fn handle_event(&mut self, event: EngineEvent, now: Instant, ctx: &mut Context<Self>) {
         match event {
             // Unanswered, so the client sends the message again to another server.
             Event::Message(_) if self.ending.is_some() => {}
@@ -161,8 +163,8 @@ impl<A: Application> Socket<A> {
                 let mut link = Link::new(self.sid, &mut self.connection, now);
                 self.application.received(data, &mut link, ctx);
             }
-            Event::Upgraded => self.websocket = self.probe.take(),
-            Event::Closed(reason) => self.reason = Some(reason),
+            EngineEvent::Upgraded => self.websocket = self.probe.take(),
+            EngineEvent::Closed(reason) => self.reason = Some(reason),
         }
     }
 
@@ -252,7 +254,7 @@ impl<A: Application> Socket<A> {
     /// Charges received frames. Returns how long the client must wait; `None` if the session ended, because they came much
     /// too fast.
     fn count(&mut self, frames: usize, bytes: usize, now: Instant) -> Option<Duration> {
-        let wait = self.application.arrived(Amount { frames, bytes }, now);
+        let wait = self.application.arrived(Cost { frames, bytes }, now);
         if wait.is_err() {
             self.connection.close(CloseReason::TooFast, now);
         }

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use actix::Context;
 use thiserror::Error;
 
-use crate::engineio::{CloseReason, Connection, Data, Frame};
+use crate::engineio::{CloseReason, Data, EngineSession, Frame};
 use crate::ids::{IdentityKey, Sid};
-use crate::limits::{AddressKey, Amount};
+use crate::limits::{AddressKey, Cost};
 
 use super::actor::Socket;
 
@@ -24,7 +24,7 @@ pub trait Application: Sized + Unpin + 'static {
     ///
     /// # Errors
     /// [`TooFast`]: the session ends, and the frames are not handled.
-    fn arrived(&mut self, _amount: Amount, _now: Instant) -> Result<Duration, TooFast> {
+    fn arrived(&mut self, _amount: Cost, _now: Instant) -> Result<Duration, TooFast> {
         Ok(Duration::ZERO)
     }
 
@@ -94,13 +94,13 @@ pub struct Opening {
 #[derive(Debug)]
 pub struct Link<'a> {
     sid: Sid,
-    connection: &'a mut Connection,
+    connection: &'a mut EngineSession,
     now: Instant,
 }
 
 impl<'a> Link<'a> {
     /// Lends a session to its application for one call, at this time.
-    pub const fn new(sid: Sid, connection: &'a mut Connection, now: Instant) -> Self {
+    pub const fn new(sid: Sid, connection: &'a mut EngineSession, now: Instant) -> Self {
         Self {
             sid,
             connection,

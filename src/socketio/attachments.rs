@@ -1,33 +1,36 @@
-//! Binary attachments: placeholders in a packet's JSON, and the bytes that follow it.
+//! Binary attachments: placeholders in the JSON of a packet, and the bytes that follow the packet.
 
 use std::fmt;
 
 use bytes::Bytes;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-use super::error::{DecodeError, ProtocolError};
-use super::packet::{Body, Packet};
+use super::error::{ProtocolError, SocketIoDecodeError};
+use super::packet::{Body, SocketIoPacket};
 
-/// Checks that every placeholder stands for an attachment that follows.
-pub(super) fn check_placeholders(data: &str, attachments: usize) -> Result<(), DecodeError> {
+/// Checks that the packet announces an attachment for every placeholder.
+pub(super) fn check_placeholders(
+    data: &str,
+    attachments: usize,
+) -> Result<(), SocketIoDecodeError> {
     if attachments == 0 {
-        // Without attachments a placeholder is an object like any other.
+        // Without attachments a placeholder is an ordinary object.
         return Ok(());
     }
     let mut reader = serde_json::Deserializer::from_str(data);
     let checked = Placeholders { attachments }.deserialize(&mut reader);
     checked
         .and_then(|_| reader.end())
-        .map_err(|_| DecodeError::Data)
+        .map_err(|_| SocketIoDecodeError::Data)
 }
 
-/// Looks at every value and keeps none: many small ones take forty times their text once they are a tree.
+/// Visits every value and stores none: a tree of many small values takes forty times the size of its text.
 #[derive(Clone, Copy)]
 struct Placeholders {
     attachments: usize,
 }
 
-/// As much of a value as the object around it has to know.
+/// The part of a value that the object around it needs.
 #[derive(PartialEq, Eq)]
 enum Seen {
     True,
@@ -100,7 +103,7 @@ impl<'de> Visitor<'de> for Placeholders {
     }
 }
 
-/// The names of a placeholder's fields; others are not kept either.
+/// The names of a placeholder's fields. Other names are dropped.
 enum Name {
     Placeholder,
     Num,
@@ -133,16 +136,23 @@ impl Visitor<'_> for FieldName {
     }
 }
 
-/// A packet whose attachments are still coming.
+/// A packet after one more attachment.
+#[derive(Debug)]
+pub(super) enum Progress {
+    Complete(SocketIoPacket),
+    Partial(Partial),
+}
+
+/// A packet that still lacks attachments.
 #[derive(Debug)]
 pub(super) struct Partial {
-    packet: Packet,
+    packet: SocketIoPacket,
     outstanding: usize,
     bytes: usize,
 }
 
 impl Partial {
-    pub(super) const fn new(packet: Packet, outstanding: usize) -> Self {
+    pub(super) const fn new(packet: SocketIoPacket, outstanding: usize) -> Self {
         Self {
             packet,
             outstanding,
@@ -150,7 +160,7 @@ impl Partial {
         }
     }
 
-    /// What has come of it.
+    /// Bytes received so far.
     pub(super) const fn bytes(&self) -> usize {
         let text = match &self.packet.body {
             Body::Event(event) => event.data.len(),
@@ -160,12 +170,8 @@ impl Partial {
         text + self.bytes
     }
 
-    /// Adds an attachment; gives the packet back when it was the last.
-    pub(super) fn add(
-        mut self,
-        bytes: Bytes,
-        max_bytes: usize,
-    ) -> Result<Result<Packet, Self>, ProtocolError> {
+    /// Adds an attachment. The last one completes the packet.
+    pub(super) fn add(mut self, bytes: Bytes, max_bytes: usize) -> Result<Progress, ProtocolError> {
         self.bytes += bytes.len();
         if self.bytes > max_bytes {
             return Err(ProtocolError::AttachmentsTooLarge);
@@ -179,9 +185,9 @@ impl Partial {
         }
         self.outstanding -= 1;
         Ok(if self.outstanding == 0 {
-            Ok(self.packet)
+            Progress::Complete(self.packet)
         } else {
-            Err(self)
+            Progress::Partial(self)
         })
     }
 }

@@ -1,25 +1,25 @@
-//! The bounds of a Socket.IO connection, and the namespaces that exist.
+//! The limits of a Socket.IO connection, and its namespaces.
 
 use std::time::Duration;
 
 use super::packet::Namespace;
 
-/// Bounds of every connection of one endpoint.
+/// The limits and namespaces of every connection of one endpoint.
 #[derive(Debug, Clone)]
-pub struct Config {
+pub struct SocketIoConfig {
     /// How long a client may take to join its first namespace. Default 45 s.
     pub connect_timeout: Duration,
-    /// Namespaces that may be joined. Default: the main one.
+    /// Namespaces that clients may join. Default: the main one.
     pub namespaces: Vec<Namespace>,
-    /// Attachments of one packet. Default 64.
+    /// Maximum attachments of one packet. Default 64.
     pub max_attachments: usize,
-    /// Bytes of all attachments of one packet. Default 10,000,000.
+    /// Maximum size of all attachments of one packet, in bytes. Default 10,000,000.
     pub max_attachment_bytes: usize,
-    /// Objects and arrays of a packet within each other. Default 128.
+    /// Maximum nesting depth of the JSON of a packet. Default 128.
     pub max_json_depth: usize,
 }
 
-impl Default for Config {
+impl Default for SocketIoConfig {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(45),

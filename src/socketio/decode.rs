@@ -1,12 +1,12 @@
-//! Reading a packet's text.
+//! Decoding the text of a packet.
 
 use serde::de::IgnoredAny;
 
 use super::attachments::check_placeholders;
-use super::error::DecodeError;
-use super::packet::{AckBody, Body, EventBody, Namespace, Packet};
+use super::error::SocketIoDecodeError;
+use super::packet::{AckBody, Body, EventBody, Namespace, SocketIoPacket};
 
-/// Event names that the protocol keeps for itself.
+/// Event names that the protocol reserves.
 const RESERVED: [&str; 6] = [
     "connect",
     "connect_error",
@@ -16,28 +16,33 @@ const RESERVED: [&str; 6] = [
     "removeListener",
 ];
 
-/// Reads a packet's text. Gives the number of attachments that must follow before the packet is whole.
+/// Decodes the text of a packet. Returns the packet and how many attachments must follow it.
 ///
 /// # Errors
-/// [`DecodeError`].
-pub fn decode(text: &str, max_attachments: usize) -> Result<(Packet, usize), DecodeError> {
+/// [`SocketIoDecodeError`].
+pub fn decode(
+    text: &str,
+    max_attachments: usize,
+) -> Result<(SocketIoPacket, usize), SocketIoDecodeError> {
     let mut chars = text.chars();
-    let kind = chars.next().ok_or(DecodeError::Empty)?;
+    let kind = chars.next().ok_or(SocketIoDecodeError::Empty)?;
     let mut rest = chars.as_str();
     if !('0'..='6').contains(&kind) {
-        return Err(DecodeError::UnknownType);
+        return Err(SocketIoDecodeError::UnknownType);
     }
     let mut attachments = 0;
     if matches!(kind, '5' | '6') {
-        let (count, after) = rest.split_once('-').ok_or(DecodeError::AttachmentCount)?;
-        attachments = number(count).ok_or(DecodeError::AttachmentCount)?;
+        let (count, after) = rest
+            .split_once('-')
+            .ok_or(SocketIoDecodeError::AttachmentCount)?;
+        attachments = number(count).ok_or(SocketIoDecodeError::AttachmentCount)?;
         rest = after;
     }
     if attachments > max_attachments {
-        return Err(DecodeError::TooManyAttachments);
+        return Err(SocketIoDecodeError::TooManyAttachments);
     }
     let namespace = if rest.starts_with('/') {
-        // The comma may be missing where nothing follows.
+        // The comma may be missing if nothing follows.
         let (name, after) = rest.split_once(',').unwrap_or((rest, ""));
         rest = after;
         Namespace::new(name)
@@ -48,7 +53,7 @@ pub fn decode(text: &str, max_attachments: usize) -> Result<(Packet, usize), Dec
     let (id, data) = rest.split_at_checked(digits).unwrap_or((rest, ""));
     let ack: Option<u64> = match id {
         "" => None,
-        digits => Some(number(digits).ok_or(DecodeError::AckId)?),
+        digits => Some(number(digits).ok_or(SocketIoDecodeError::AckId)?),
     };
     let body = match kind {
         '0' => Body::Connect(connect_payload(data)?),
@@ -58,18 +63,18 @@ pub fn decode(text: &str, max_attachments: usize) -> Result<(Packet, usize), Dec
             check_array(data)?;
             check_placeholders(data, attachments)?;
             Body::Ack(AckBody {
-                ack: ack.ok_or(DecodeError::AckId)?,
+                ack: ack.ok_or(SocketIoDecodeError::AckId)?,
                 data: data.to_owned(),
                 attachments: Vec::new(),
             })
         }
         '4' => {
-            serde_json::from_str::<IgnoredAny>(data).map_err(|_| DecodeError::Data)?;
+            serde_json::from_str::<IgnoredAny>(data).map_err(|_| SocketIoDecodeError::Data)?;
             Body::ConnectError(data.to_owned())
         }
-        _ => return Err(DecodeError::Data),
+        _ => return Err(SocketIoDecodeError::Data),
     };
-    Ok((Packet { namespace, body }, attachments))
+    Ok((SocketIoPacket { namespace, body }, attachments))
 }
 
 /// Decimal digits only: no sign, no space.
@@ -78,7 +83,7 @@ fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
     if digits { text.parse().ok() } else { None }
 }
 
-fn connect_payload(data: &str) -> Result<Option<String>, DecodeError> {
+fn connect_payload(data: &str) -> Result<Option<String>, SocketIoDecodeError> {
     if data.is_empty() {
         return Ok(None);
     }
@@ -86,33 +91,37 @@ fn connect_payload(data: &str) -> Result<Option<String>, DecodeError> {
     if is_object {
         Ok(Some(data.to_owned()))
     } else {
-        Err(DecodeError::Data)
+        Err(SocketIoDecodeError::Data)
     }
 }
 
-fn check_array(data: &str) -> Result<(), DecodeError> {
+fn check_array(data: &str) -> Result<(), SocketIoDecodeError> {
     serde_json::from_str::<Vec<IgnoredAny>>(data)
         .map(drop)
-        .map_err(|_| DecodeError::Data)
+        .map_err(|_| SocketIoDecodeError::Data)
 }
 
-fn event(ack: Option<u64>, data: &str, attachments: usize) -> Result<EventBody, DecodeError> {
+fn event(
+    ack: Option<u64>,
+    data: &str,
+    attachments: usize,
+) -> Result<EventBody, SocketIoDecodeError> {
     let body = EventBody {
         ack,
         data: data.to_owned(),
         attachments: Vec::new(),
     };
-    // Reading the name checks the whole array.
+    // Reading the name validates the whole array.
     let (name, _) = body.name_and_first_argument();
     let begins_well = data.strip_prefix('[').is_some_and(|rest| {
         rest.trim_start()
             .starts_with(|first: char| first == '"' || first.is_ascii_digit())
     });
     if !begins_well || (name.is_empty() && serde_json::from_str::<Vec<IgnoredAny>>(data).is_err()) {
-        return Err(DecodeError::Data);
+        return Err(SocketIoDecodeError::Data);
     }
     if RESERVED.contains(&name.as_str()) {
-        return Err(DecodeError::ReservedName);
+        return Err(SocketIoDecodeError::ReservedName);
     }
     check_placeholders(data, attachments)?;
     Ok(body)

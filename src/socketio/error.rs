@@ -1,58 +1,58 @@
-//! What is no Socket.IO packet, and what a client may not do.
+//! Why a text does not parse as a Socket.IO packet, and how a client violates the protocol.
 
 use thiserror::Error;
 
-/// A text that breaks the packet encoding.
+/// A text violates the packet encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum DecodeError {
-    /// There is nothing.
+pub enum SocketIoDecodeError {
+    /// The text is empty, so it has no packet type.
     #[error("empty packet")]
     Empty,
-    /// The first character is none of `0` to `6`.
+    /// The first character is not `0` to `6`.
     #[error("unknown packet type")]
     UnknownType,
-    /// A binary packet does not say how many attachments it has.
+    /// A binary packet has no attachment count, or a malformed one.
     #[error("malformed attachment count")]
     AttachmentCount,
-    /// More attachments than `max_attachments`.
+    /// The packet announces more attachments than `max_attachments`.
     #[error("too many attachments")]
     TooManyAttachments,
-    /// An ack id that is no unsigned 64-bit integer, or a missing one.
+    /// The ack id is missing, or not an unsigned 64-bit integer.
     #[error("malformed ack id")]
     AckId,
-    /// The data is not the JSON that this packet type carries.
+    /// The data is not the JSON that this packet type requires.
     #[error("malformed packet data")]
     Data,
-    /// JSON that is nested more deeply than `max_json_depth`.
+    /// The JSON is nested deeper than `max_json_depth`.
     #[error("the JSON is nested too deeply")]
     TooDeep,
-    /// An event has a name that the protocol keeps for itself.
+    /// The event has a name that the protocol reserves.
     #[error("reserved event name")]
     ReservedName,
 }
 
-/// Something for which the connection is closed.
+/// A protocol violation. The server closes the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum ProtocolError {
-    /// Not a packet.
+    /// The text does not parse as a packet.
     #[error(transparent)]
-    Decode(#[from] DecodeError),
-    /// A text packet came while attachments were outstanding.
+    Decode(#[from] SocketIoDecodeError),
+    /// A text packet arrived while attachments were outstanding.
     #[error("a packet came before the attachments of the last one")]
     AttachmentsMissing,
-    /// A binary message that no packet announced.
+    /// A binary message arrived that no packet announced.
     #[error("an attachment came without its packet")]
     UnexpectedAttachment,
-    /// More bytes than `max_attachment_bytes`.
+    /// A packet and its attachments exceed `max_attachment_bytes`.
     #[error("attachments too large")]
     AttachmentsTooLarge,
-    /// A packet for a namespace that was never joined.
+    /// A packet names a namespace that the client never joined.
     #[error("a packet came for a namespace that was not joined")]
     NotJoined,
-    /// A client sent what only servers send.
+    /// The client sent a packet type that only servers send.
     #[error("a packet that only a server sends")]
     WrongDirection,
-    /// No namespace was joined in time.
+    /// The client joined no namespace within `connect_timeout`.
     #[error("no namespace was joined in time")]
     ConnectTimeout,
 }

@@ -1,20 +1,21 @@
 //! Socket.IO v5: packets, namespaces, acks and binary attachments, without I/O.
 //!
-//! [`Connection`] is the machine of one client. Whoever carries its messages calls [`Connection::handle_text`]
-//! and [`Connection::handle_binary`], then drains [`Connection::poll_event`] and
-//! [`Connection::poll_transmit`]. JSON stays text: it is checked, and never parsed into a tree.
+//! [`SocketIoClient`] is the state machine of one client. Its driver calls [`SocketIoClient::handle_text`] and
+//! [`SocketIoClient::handle_binary`], then drains [`SocketIoClient::poll_event`] and
+//! [`SocketIoClient::poll_transmit`]. JSON stays text: the codec validates it and never builds a tree.
 //!
 //! Source: Socket.IO protocol, revision 5.
+#![warn(missing_docs)]
 
 mod attachments;
+mod client;
 mod config;
-mod connection;
 mod decode;
 mod error;
 mod packet;
 
-pub use config::Config;
-pub use connection::{Connection, Event};
+pub use client::{SocketIoClient, SocketIoEvent};
+pub use config::SocketIoConfig;
 pub use decode::decode;
-pub use error::{DecodeError, ProtocolError};
-pub use packet::{AckBody, Body, EventBody, Namespace, Packet};
+pub use error::{ProtocolError, SocketIoDecodeError};
+pub use packet::{AckBody, Body, EventBody, Namespace, SocketIoPacket};

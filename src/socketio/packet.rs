@@ -1,4 +1,4 @@
-//! Packets: their types, and how they are written.
+//! The packet types and their encoding.
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -9,12 +9,12 @@ use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-/// A namespace's name, beginning with `/`.
+/// The name of a namespace. It starts with `/`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Namespace(Arc<str>);
 
 impl Namespace {
-    /// A namespace of this name; `/` is put in front where it is missing, and a query is cut off.
+    /// Creates a namespace: adds a missing `/` in front and cuts off a query.
     #[must_use]
     pub fn new(name: &str) -> Self {
         let name = name.split('?').next().unwrap_or_default();
@@ -25,13 +25,13 @@ impl Namespace {
         }
     }
 
-    /// `/`.
+    /// The main namespace, `/`, which every client can join.
     #[must_use]
     pub fn main() -> Self {
         Self("/".into())
     }
 
-    /// The name.
+    /// The name as it stands in packets, including the `/`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -44,29 +44,29 @@ impl fmt::Debug for Namespace {
     }
 }
 
-/// An event, with or without attachments.
+/// The content of an event packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventBody {
-    /// The id under which an ack is asked for.
+    /// The id of the requested ack, if the sender wants one.
     pub ack: Option<u64>,
-    /// JSON array: the event's name, then its arguments.
+    /// A JSON array: the name of the event, then its arguments.
     pub data: String,
-    /// What the placeholders in `data` stand for.
+    /// The bytes that the placeholders in `data` refer to.
     pub attachments: Vec<Bytes>,
 }
 
-/// The answer to an event that asked for one.
+/// The content of an ack packet: the reply to an event that requested one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AckBody {
-    /// The event's id.
+    /// The ack id of the event.
     pub ack: u64,
-    /// JSON array of arguments.
+    /// A JSON array of arguments.
     pub data: String,
-    /// What the placeholders in `data` stand for.
+    /// The bytes that the placeholders in `data` refer to.
     pub attachments: Vec<Bytes>,
 }
 
-/// The name and the first argument of an event, without the rest.
+/// The name and the first argument of an event.
 struct Head<'a> {
     name: String,
     first: Option<&'a RawValue>,
@@ -103,19 +103,19 @@ impl<'de: 'a, 'a> Deserialize<'de> for Head<'a> {
 }
 
 impl EventBody {
-    /// The event's name; a number's text where the name is a number.
+    /// The name of the event. A number is returned as its text.
     #[must_use]
     pub fn name(&self) -> String {
         self.head().map(|head| head.name).unwrap_or_default()
     }
 
-    /// The JSON text of the first argument.
+    /// The first argument as JSON text.
     #[must_use]
     pub fn first_argument(&self) -> Option<&str> {
         self.head()?.first.map(RawValue::get)
     }
 
-    /// The name, and the JSON text of the first argument, in one pass.
+    /// The name, and the first argument as JSON text, in one pass.
     #[must_use]
     pub fn name_and_first_argument(&self) -> (String, Option<&str>) {
         match self.head() {
@@ -129,32 +129,32 @@ impl EventBody {
     }
 }
 
-/// What a packet carries.
+/// The content of a packet, which determines its type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
-    /// `0`: joins a namespace, or confirms that. JSON object, if any.
+    /// `0`: a client asks to join a namespace, or the server confirms it. An optional JSON object.
     Connect(Option<String>),
-    /// `1`: leaves it.
+    /// `1`: a client leaves a namespace, or the server removes it.
     Disconnect,
-    /// `2`, or `5` with attachments.
+    /// `2`, or `5` with attachments: an event.
     Event(EventBody),
-    /// `3`, or `6` with attachments.
+    /// `3`, or `6` with attachments: an ack.
     Ack(AckBody),
-    /// `4`: refuses to let a client join. JSON.
+    /// `4`: the server refuses to let a client join. JSON.
     ConnectError(String),
 }
 
-/// A Socket.IO packet.
+/// A packet of one namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Packet {
-    /// The namespace that it belongs to.
+pub struct SocketIoPacket {
+    /// The namespace that the packet belongs to.
     pub namespace: Namespace,
-    /// What it carries.
+    /// The type and the content.
     pub body: Body,
 }
 
-impl Packet {
-    /// Appends the text: type, number of attachments, namespace, ack id, JSON.
+impl SocketIoPacket {
+    /// Appends the encoded text: type, attachment count, namespace, ack id, JSON.
     pub fn encode_into(&self, out: &mut String) {
         let (kind, ack, data) = match &self.body {
             Body::Connect(payload) => ('0', None, payload.as_deref().unwrap_or_default()),
@@ -179,7 +179,7 @@ impl Packet {
         out.push_str(data);
     }
 
-    /// The text by itself.
+    /// The encoded text, without attachments.
     #[must_use]
     pub fn encode(&self) -> String {
         let mut text = String::new();
@@ -187,7 +187,7 @@ impl Packet {
         text
     }
 
-    /// The attachments that follow the text as binary messages.
+    /// The attachments, which follow the text as binary messages.
     #[must_use]
     pub fn attachments(&self) -> &[Bytes] {
         match &self.body {

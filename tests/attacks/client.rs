@@ -126,7 +126,7 @@ impl Client {
         if !matches!(handled, Handled::Established(_)) {
             return Err(io::Error::other(format!("{}: {text}", reply.status)));
         }
-        let session = peer.into_proven_sessions().pop();
+        let session = peer.into_authenticated_sessions().pop();
         let session = session.ok_or_else(|| io::Error::other("no session"))?;
         Ok(Self {
             signer: Brc104::in_session(&format!("http://{server}"), identity, session),

@@ -169,7 +169,7 @@ async fn confusion() -> Outcome {
     );
     // A socket's session signs no HTTP request.
     let peer = Peer::new(Arc::clone(&identity), PeerConfig::default());
-    let sessions = std::mem::replace(&mut two.peer, peer).into_proven_sessions();
+    let sessions = std::mem::replace(&mut two.peer, peer).into_authenticated_sessions();
     outcome.holds(!sessions.is_empty(), "the socket has no session");
     for session in sessions {
         let http = Brc104::in_session(&target.http(), Arc::clone(&identity), session);

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use messagebox::auth::Identity;
-use messagebox::client::{AuthSocketSession, MessageBoxClient};
+use messagebox::client::{AuthSocket, MessageBoxClient};
 use serde_json::{Value, json};
 
 use crate::redis_server::RedisServer;
@@ -159,7 +159,7 @@ impl Stage {
         for node in &self.nodes {
             let sender = Arc::new(Identity::random());
             let id = format!("mark {}", sender.identity_key());
-            let socket = AuthSocketSession::connect(&connector(node.address), sender).await;
+            let socket = AuthSocket::connect(&connector(node.address), sender).await;
             let to = self.bob.identity_key();
             let mut socket = socket.unwrap();
             let sent = within("an answer", socket.send_message(&message(to, &id))).await;

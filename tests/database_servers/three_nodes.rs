@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use messagebox::auth::Identity;
-use messagebox::client::{AuthSocketSession, MessageBoxClient};
+use messagebox::client::{AuthSocket, MessageBoxClient};
 use serde_json::{Value, json};
 
 use crate::own_server::{Make, OwnServer};
@@ -158,7 +158,7 @@ impl Stage {
         for (node, _) in &running {
             let sender = Arc::new(Identity::random());
             let id = format!("mark {}", sender.identity_key());
-            let mut socket = AuthSocketSession::connect(&connector(node.address), sender)
+            let mut socket = AuthSocket::connect(&connector(node.address), sender)
                 .await
                 .unwrap();
             let to = self.bob.identity_key();

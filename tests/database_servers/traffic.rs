@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use messagebox::auth::Identity;
 use messagebox::client::{
-    AuthSocketSession, ClientError, Connector, Failure, MessageBoxClient, OutgoingMessage, TransportKind,
+    AuthSocket, ClientError, Connector, Failure, MessageBoxClient, OutgoingMessage, TransportKind,
 };
 use messagebox::ids::{IdentityKey, RoomId};
 use tokio::task::JoinHandle;
@@ -48,7 +48,7 @@ pub enum By {
 
 /// A sender's connection to a node, or its HTTP session there.
 enum Line {
-    Socket(Box<AuthSocketSession>),
+    Socket(Box<AuthSocket>),
     Http(MessageBoxClient),
 }
 
@@ -56,7 +56,7 @@ impl Line {
     async fn open(by: By, node: SocketAddr, identity: &Arc<Identity>) -> Result<Self, ClientError> {
         let (connector, identity) = (connector(node), Arc::clone(identity));
         Ok(match by {
-            By::Socket => Self::Socket(Box::new(AuthSocketSession::connect(&connector, identity).await?)),
+            By::Socket => Self::Socket(Box::new(AuthSocket::connect(&connector, identity).await?)),
             By::Http => Self::Http(MessageBoxClient::new(connector, identity)),
         })
     }
@@ -229,7 +229,7 @@ async fn listen(node: SocketAddr, identity: Arc<Identity>, received: Arc<Mutex<V
     let room = RoomId::of(&identity.identity_key(), BOX);
     loop {
         let ended = async {
-            let mut socket = AuthSocketSession::connect(&connector(node), Arc::clone(&identity)).await?;
+            let mut socket = AuthSocket::connect(&connector(node), Arc::clone(&identity)).await?;
             socket.join(&room).await?;
             received.lock().unwrap().push(Vec::new());
             loop {

@@ -335,7 +335,7 @@ async fn a_session_belongs_to_the_socket_or_to_http_where_it_was_begun() {
         &mut two.peer,
         Peer::new(identity.clone(), PeerConfig::default()),
     );
-    let mut sessions = sessions.into_proven_sessions();
+    let mut sessions = sessions.into_authenticated_sessions();
     assert!(!sessions.is_empty());
     while let Some(session) = sessions.pop() {
         let http = Brc104::in_session(&server.http(""), identity.clone(), session);

@@ -1,4 +1,4 @@
-//! AuthSocketSession: rooms, sending, and frames that prove nothing.
+//! AuthSocket: rooms, sending, and frames that prove nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,12 +1,15 @@
 //! The client layer against a real server: its promises to callers.
 
+#[path = "../../src/bin/messagebox-loadtest/unverified.rs"]
+mod unverified;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use messagebox::auth::Identity;
 use messagebox::client::{
-    AuthSocketSession, ClientError, Connector, Failure, MessageBoxClient, OutgoingMessage, Reading,
-    ReceivedEvent, Sent, TransportKind,
+    AuthSocket, ClientError, Connector, Failure, MessageBoxClient, OutgoingMessage, ReceivedEvent,
+    SendOutcome, TransportKind, UnverifiedReader,
 };
 use messagebox::ids::RoomId;
 use serde_json::json;
@@ -14,6 +17,7 @@ use serde_json::json;
 use crate::support::remote::Remote;
 use crate::support::server::TestServer;
 use crate::support::within;
+use unverified::unverified_payload;
 
 const TRANSPORTS: [TransportKind; 2] = [TransportKind::Websocket, TransportKind::Polling];
 
@@ -67,13 +71,13 @@ async fn a_socket_sends_and_receives_over_either_transport() {
         let connector = connector(&server, transport);
         let owner = Arc::new(Identity::random());
         let room = RoomId::of(&owner.identity_key(), "inbox");
-        let connect = || AuthSocketSession::connect(&connector, Arc::clone(&owner));
+        let connect = || AuthSocket::connect(&connector, Arc::clone(&owner));
         let mut one = within("a socket", connect()).await.unwrap();
         let mut other = within("a socket", connect()).await.unwrap();
         assert_eq!(one.server_key(), server.identity_key);
         one.join(&room).await.unwrap();
         other.join(&room).await.unwrap();
-        let mut sender = AuthSocketSession::connect(&connector, Arc::new(Identity::random()))
+        let mut sender = AuthSocket::connect(&connector, Arc::new(Identity::random()))
             .await
             .unwrap();
         let message =
@@ -84,8 +88,8 @@ async fn a_socket_sends_and_receives_over_either_transport() {
         assert_eq!(ack.text("status"), "success");
         let verified = within("an event", one.next_event()).await.unwrap();
         assert_eq!(verified.text("body"), "hello");
-        let reading = Reading::Unverified { max_bytes: 4096 };
-        let read = within("an event", other.next_payload(reading))
+        let reader: UnverifiedReader = |json| unverified_payload(json, 4096);
+        let read = within("an event", other.next_payload(Some(reader)))
             .await
             .unwrap();
         assert_eq!(ReceivedEvent::parse(&read).unwrap(), verified);
@@ -102,9 +106,9 @@ async fn a_socket_survives_renewals_of_its_session() {
         settings.auth.max_seen_nonces = 8.try_into().unwrap();
     });
     let connector = connector(&server, TransportKind::Websocket);
-    let reading = Reading::Unverified { max_bytes: 4096 };
-    for reading in [Reading::Verified, reading] {
-        let mut socket = AuthSocketSession::connect(&connector, Arc::new(Identity::random()))
+    let reader: UnverifiedReader = |json| unverified_payload(json, 4096);
+    for reader in [None, Some(reader)] {
+        let mut socket = AuthSocket::connect(&connector, Arc::new(Identity::random()))
             .await
             .unwrap();
         let room = RoomId::of(&Identity::random().identity_key(), "inbox");
@@ -113,9 +117,7 @@ async fn a_socket_survives_renewals_of_its_session() {
             let message =
                 json!({"roomId": room.as_str(), "message": {"messageId": id, "body": "x"}});
             socket.emit("sendMessage", &message).await.unwrap();
-            let ack = within("an ack", socket.next_payload(reading))
-                .await
-                .unwrap();
+            let ack = within("an ack", socket.next_payload(reader)).await.unwrap();
             let ack = ReceivedEvent::parse(&ack).unwrap();
             assert_eq!(
                 (ack.text("status"), ack.text("messageId")),
@@ -131,7 +133,7 @@ async fn a_refusal_and_an_end_have_their_own_errors() {
     let server = TestServer::start();
     for transport in TRANSPORTS {
         let connector = connector(&server, transport);
-        let mut socket = AuthSocketSession::connect(&connector, Arc::new(Identity::random()))
+        let mut socket = AuthSocket::connect(&connector, Arc::new(Identity::random()))
             .await
             .unwrap();
         let foreign = RoomId::of(&Identity::random().identity_key(), "inbox");
@@ -156,7 +158,7 @@ async fn a_session_moves_from_polling_to_a_websocket() {
     let server = TestServer::start();
     let connector = connector(&server, TransportKind::Polling).upgrading();
     let owner = Arc::new(Identity::random());
-    let connect = AuthSocketSession::connect(&connector, Arc::clone(&owner));
+    let connect = AuthSocket::connect(&connector, Arc::clone(&owner));
     let mut socket = within("a socket", connect).await.unwrap();
     let room = RoomId::of(&owner.identity_key(), "inbox");
     socket.join(&room).await.unwrap();
@@ -184,7 +186,7 @@ async fn a_session_moves_from_polling_to_a_websocket() {
 async fn a_message_over_a_socket_is_stored_or_refused() {
     let server = TestServer::start();
     let connector = connector(&server, TransportKind::Websocket);
-    let mut socket = AuthSocketSession::connect(&connector, Arc::new(Identity::random()))
+    let mut socket = AuthSocket::connect(&connector, Arc::new(Identity::random()))
         .await
         .unwrap();
     let bob = boxes(&server);
@@ -216,10 +218,10 @@ async fn a_box_that_does_not_fit_into_a_list_is_listed_whole() {
     for n in 0..10 {
         let id = format!("{n}");
         let sent = alice.send(bob.identity_key(), "inbox", &id, &body).await;
-        assert_eq!(sent.unwrap(), Sent::Stored);
+        assert_eq!(sent.unwrap(), SendOutcome::Stored);
     }
     let again = alice.send(bob.identity_key(), "inbox", "9", &body).await;
-    assert_eq!(again.unwrap(), Sent::Already);
+    assert_eq!(again.unwrap(), SendOutcome::Already);
     let listed = bob.list("inbox").await.unwrap();
     let ids: Vec<&str> = listed.iter().map(|it| it.message_id.as_str()).collect();
     assert_eq!(ids, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
@@ -250,7 +252,7 @@ async fn a_server_that_falls_silent_is_left() {
     };
     let connector = Connector::new(address.parse().unwrap(), TransportKind::Websocket);
     let connecting = async {
-        let connected = AuthSocketSession::connect(&connector, Arc::new(Identity::random()));
+        let connected = AuthSocket::connect(&connector, Arc::new(Identity::random()));
         let error = within("the end", connected).await.unwrap_err();
         assert!(matches!(error, ClientError::Timeout(_)), "{error}");
         assert_eq!(error.failure(), Failure::Unreachable);
@@ -265,7 +267,7 @@ async fn a_server_that_does_not_answer_is_not_waited_for() {
         let connector = Connector::new(silent.url.parse().unwrap(), transport)
             .with_timeout(Duration::from_millis(200))
             .unwrap();
-        let socket = AuthSocketSession::connect(&connector, Arc::new(Identity::random()));
+        let socket = AuthSocket::connect(&connector, Arc::new(Identity::random()));
         let error = within("an error", socket).await.unwrap_err();
         assert_eq!(error.failure(), Failure::Unreachable, "{error}");
         let client = MessageBoxClient::new(connector, Arc::new(Identity::random()));
@@ -303,7 +305,7 @@ async fn an_answer_that_is_too_long_is_not_read_to_its_end() {
                 let error = match transport {
                     TransportKind::Websocket => client.list("inbox").await.unwrap_err(),
                     TransportKind::Polling => {
-                        let socket = AuthSocketSession::connect(&connector, Arc::new(Identity::random()));
+                        let socket = AuthSocket::connect(&connector, Arc::new(Identity::random()));
                         socket.await.unwrap_err()
                     }
                 };

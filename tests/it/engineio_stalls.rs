@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use messagebox::engineio::{CloseReason, Config};
+use messagebox::engineio::{CloseReason, EngineConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -35,7 +35,7 @@ async fn stalled(server: &EchoServer, flood: usize) -> TcpStream {
 
 #[actix_web::test]
 async fn a_client_that_stops_reading_is_timed_out_by_its_heartbeat() {
-    let server = EchoServer::start(Config {
+    let server = EchoServer::start(EngineConfig {
         max_outbound_bytes: 64 << 20,
         ..quick()
     });
@@ -79,7 +79,7 @@ async fn the_connection_of_a_stalled_client_is_shut_down() {
 
 #[actix_web::test]
 async fn a_client_that_reads_slowly_is_served_whole() {
-    let server = EchoServer::start(Config {
+    let server = EchoServer::start(EngineConfig {
         max_outbound_bytes: 64 << 20,
         ..calm()
     });

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use messagebox::auth::Identity;
-use messagebox::limits::Pace;
+use messagebox::throttle::Throttle;
 use serde_json::{Value, json};
 
 use crate::support::authsocket::AuthSocketClient;
@@ -16,7 +16,7 @@ use crate::support::server::TestServer;
 use crate::support::{eventually, within};
 
 fn paced(pace: &str) -> TestServer {
-    let pace: Pace = pace.parse().unwrap();
+    let pace: Throttle = pace.parse().unwrap();
     TestServer::with(|settings| settings.socket.pace = pace)
 }
 
@@ -129,7 +129,7 @@ async fn a_client_gets_the_pace_that_it_names_and_0_turns_pacing_off() {
 
 #[actix_web::test]
 async fn answers_go_before_deliveries_that_wait_and_the_newest_are_dropped() {
-    let pace: Pace = "3/3".parse().unwrap();
+    let pace: Throttle = "3/3".parse().unwrap();
     let server = TestServer::with(|settings| {
         settings.socket.pace = pace;
         settings.socket.max_outbound_bytes = 64 * 1024;

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use messagebox::auth::{AuthMessage, Handled, Identity, Peer, PeerConfig, SharedPayload};
-use messagebox::authsocket::{AuthSocketSession, AuthSocketService, AuthSocketSettings};
+use messagebox::authsocket::{AuthSocketService, AuthSocketSession, AuthSocketSettings};
 use messagebox::db::{DatabaseUrl, DbHandle, DbSettings};
 use messagebox::delivery::{Delivery, Paying};
 use messagebox::engineio::{Config, TransportKind};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use messagebox::authsocket::AuthSocketSession;
 use messagebox::engineio::Config;
-use messagebox::limits::Pace;
+use messagebox::limits::Throttle;
 use serde_json::json;
 
 use crate::member::{Greeting, Member, Process};
@@ -14,7 +14,7 @@ const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-fn paced(pace: Pace) -> Process {
+fn paced(pace: Throttle) -> Process {
     Process::with(|settings| settings.pace = pace)
 }
 
@@ -64,7 +64,7 @@ async fn a_slow_wallet_never_has_too_many_frames_in_work_and_loses_nothing() {
 #[actix_web::test]
 async fn a_client_gets_the_pace_that_it_names_and_0_turns_pacing_off() {
     let slow = paced("1/1".parse().unwrap());
-    let off = paced(Pace::OFF);
+    let off = paced(Throttle::OFF);
     for (process, pace) in [(&slow, Some("0")), (&slow, Some("9/9")), (&off, None)] {
         let mut pair = process.pair(Member::new(Greeting::Authenticates(pace)));
         pair.run_for(ms(3_000));

@@ -9,7 +9,7 @@ use messagebox::engineio::{
     encode_payload,
 };
 use messagebox::ids::Sid;
-use messagebox::limits::Amount;
+use messagebox::limits::Cost;
 use messagebox::socket::{Application, Link, Socket};
 
 use crate::pair::Wire;
@@ -174,7 +174,7 @@ impl<A: Application> Server<A> {
 
     /// Whether so much may come.
     fn count(&mut self, frames: usize, bytes: usize, now: Instant) -> bool {
-        match self.application.arrived(Amount { frames, bytes }, now) {
+        match self.application.arrived(Cost { frames, bytes }, now) {
             Ok(wait) => self.leave_unread(wait, now),
             Err(_) => self.engine.close(CloseReason::TooFast, now),
         }

@@ -233,7 +233,7 @@ fn headers_sort_and_read_as_the_sdks_have_them() {
     assert_eq!(values, ["z\u{e9}", "1", "2", "3", "4"]);
 }
 
-/// What is signed does not depend on the order in which headers come.
+/// The signed bytes do not depend on the order of the headers.
 #[test]
 fn headers_have_one_order() {
     let headers = [("x-bsv-,", b"1".as_slice()), ("x-bsv-_", b"2")];

@@ -1,4 +1,4 @@
-//! Certificates that came: taken apart, checked from the cheap to the dear, decrypted.
+//! Checks and decrypts received certificates, cheap checks first.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,16 +21,16 @@ use crate::json_object::{self, JsonObjectError};
 
 use super::{CertificateDemand, CertificateError, CertificateType};
 
-/// Bytes of the whole list.
+/// Largest list of certificates in bytes.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// Certificates in a list. Wallets send those that were asked for, which are few.
+/// Maximum certificates of a list. Wallets present only the few that were demanded.
 const MAX_CERTIFICATES: usize = 16;
 
-/// Fields of a certificate.
+/// Maximum fields of a certificate.
 const MAX_FIELDS: usize = 64;
 
-/// A certificate that counts, and what it reveals.
+/// A valid certificate and its revealed fields.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RevealedCertificate {
     certifier: IdentityKey,
@@ -39,26 +39,26 @@ pub struct RevealedCertificate {
 }
 
 impl RevealedCertificate {
-    /// Who vouches for the fields.
+    /// The identity that vouches for the fields.
     #[must_use]
     pub const fn certifier(&self) -> IdentityKey {
         self.certifier
     }
 
-    /// Its type.
+    /// The type of the certificate.
     #[must_use]
     pub const fn certificate_type(&self) -> &CertificateType {
         &self.certificate_type
     }
 
-    /// The fields that were asked for.
+    /// The demanded fields, by name.
     #[must_use]
     pub const fn fields(&self) -> &BTreeMap<String, String> {
         &self.fields
     }
 }
 
-/// Without the values: they are somebody's personal data.
+/// Omits the values, which are personal data.
 impl fmt::Debug for RevealedCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RevealedCertificate")
@@ -69,12 +69,12 @@ impl fmt::Debug for RevealedCertificate {
     }
 }
 
-/// What a counterparty's certificates reveal.
+/// The fields revealed by the counterparty's certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RevealedFields(Vec<RevealedCertificate>);
 
 impl RevealedFields {
-    /// Certificate by certificate, in the order in which they came; at least one.
+    /// The certificates in the order of the list. There is at least one.
     #[must_use]
     pub fn certificates(&self) -> &[RevealedCertificate] {
         &self.0
@@ -88,7 +88,7 @@ impl RevealedFields {
     }
 }
 
-/// A `VerifiableCertificate` as it travels.
+/// A `VerifiableCertificate` on the wire.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wire {
@@ -106,7 +106,7 @@ struct Wire {
     signature: String,
 }
 
-/// Checks everything but the rules. No signature is verified before the cheap checks of all certificates passed.
+/// Checks everything except the rules. All certificates pass the cheap checks before the first signature is verified.
 pub(super) fn verify(
     demand: &CertificateDemand,
     keys: &PairKeys,
@@ -149,8 +149,8 @@ fn parse(json: &str) -> Result<Vec<Wire>, CertificateError> {
     certificates.collect()
 }
 
-/// A well-formed certificate of the right parties that has something for every field asked for. Its signature is
-/// not verified yet.
+/// A well-formed certificate of the right parties, with an entry for every demanded field. Its signature is not
+/// verified yet.
 struct Checked {
     certifier: IdentityKey,
     certificate_type: CertificateType,
@@ -210,13 +210,13 @@ impl Checked {
         })
     }
 
-    /// Verifies the certifier's signature and decrypts the fields that are asked for.
+    /// Verifies the certifier's signature and decrypts the demanded fields.
     fn reveal(
         self,
         demand: &CertificateDemand,
         keys: &PairKeys,
     ) -> Result<RevealedCertificate, CertificateError> {
-        // A certificate is signed for anyone, so no key of ours is needed. Nothing in here ever waits.
+        // A certificate is signed for anyone, so verification needs no key of this side. The future never waits.
         let anyone = ProtoWallet::anyone();
         let verified = AuthCertificate::verify(&self.signed, &anyone).now_or_never();
         if !matches!(verified, Some(Ok(true))) {
@@ -235,8 +235,8 @@ impl Checked {
         })
     }
 
-    /// The keyring has the field's key, encrypted by the subject for us (BRC-53). Our own key stays with
-    /// libsecp256k1, whose arithmetic takes the same time whatever the key is.
+    /// The keyring contains the field's key, which the subject encrypted for this side (BRC-53). This side's key stays
+    /// with libsecp256k1, whose arithmetic takes constant time.
     fn decrypt(&self, name: &str, keys: &PairKeys) -> Option<String> {
         let encrypted_key = STANDARD.decode(self.keyring.get(name)?).ok()?;
         let encrypted = self.signed.fields.as_ref()?.get(name)?;
@@ -251,7 +251,7 @@ impl Checked {
     }
 }
 
-/// A key of 32 bytes, of which the SDKs in use leave zeros at the beginning out.
+/// A 32-byte key. The SDKs in use omit leading zeros.
 fn symmetric_key(short: &[u8]) -> Option<SymmetricKey> {
     let mut key = [0; 32];
     let start = key.len().checked_sub(short.len())?;
@@ -259,8 +259,8 @@ fn symmetric_key(short: &[u8]) -> Option<SymmetricKey> {
     SymmetricKey::from_bytes(&key).ok()
 }
 
-/// A transaction id, with or without the number of an output. Anything else would be signed as other bytes than
-/// it seems: the fields that follow could be moved into it.
+/// Accepts a transaction id, with or without an output number. Any other text would be signed as other bytes than it
+/// seems: the following fields could be moved into it.
 fn check_outpoint(text: &str) -> Result<(), CertificateError> {
     let (transaction, output) = match text.split_once('.') {
         Some((transaction, output)) => (transaction, Some(output)),

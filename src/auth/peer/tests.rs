@@ -493,7 +493,7 @@ fn a_lost_sockets_session_is_adopted_only_for_its_own_identity() {
     let (mut client, mut lost) = pair();
     handle(&mut lost, &sign(&client, "hello")).unwrap();
     let late = sign(&client, "late");
-    let mut sessions: Vec<Session> = lost.into_proven_sessions();
+    let mut sessions: Vec<Session> = lost.into_authenticated_sessions();
     let session = sessions.pop().unwrap();
 
     let (stranger, mut other) = {
@@ -519,7 +519,7 @@ fn a_lost_sockets_session_is_adopted_only_for_its_own_identity() {
     };
     handle(&mut server, &response).unwrap();
     server
-        .adopt(lost.into_proven_sessions().pop().unwrap())
+        .adopt(lost.into_authenticated_sessions().pop().unwrap())
         .unwrap();
     assert_eq!(handle(&mut server, &late), verified(11, "late"));
     assert_eq!(handle(&mut server, &late), Err(AuthError::Replayed));
@@ -544,7 +544,7 @@ fn certificate_messages_are_verified_over_the_text_that_came() {
         let nonce = message_nonce();
         let signature = session.sign(&nonce, &sha256(signed.as_bytes())).unwrap();
         let mut json = String::new();
-        Writer::begin(&mut json, kind, &client.own_key)
+        MessageWriter::begin(&mut json, kind, &client.own_key)
             .text("nonce", &nonce)
             .text("initialNonce", session.own_nonce())
             .text("yourNonce", session.peer_nonce())
@@ -681,7 +681,7 @@ fn everything_is_signed_in_the_newest_session_and_the_old_one_verifies_for_a_whi
         handle(&mut server, &sign(&client, "new")),
         verified(11, "new")
     );
-    assert_eq!(server.into_proven_sessions().len(), 1);
+    assert_eq!(server.into_authenticated_sessions().len(), 1);
 }
 
 #[test]
@@ -693,10 +693,10 @@ fn no_nonce_is_forgotten_a_full_session_takes_no_more() {
     let first = sign(&client, "once");
     assert_eq!(handle(&mut server, &first), verified(11, "once"));
     for _ in 0..2 {
-        assert!(!server.is_used_up());
+        assert!(!server.is_exhausted());
         handle(&mut server, &sign(&client, "more")).unwrap();
     }
-    assert!(server.is_used_up());
+    assert!(server.is_exhausted());
     let more = handle(&mut server, &sign(&client, "too much"));
     assert!(matches!(more, Err(AuthError::UnknownSession { .. })));
     assert_eq!(handle(&mut server, &first), Err(AuthError::Replayed));

@@ -5,7 +5,7 @@ use bytestring::ByteString;
 use crate::auth::SharedPayload;
 use crate::engineio::Frame;
 use crate::events::AUTH_MESSAGE;
-use crate::socketio::{Body, EventBody, Namespace, Packet};
+use crate::socketio::{Body, EventBody, Namespace, SocketIoPacket};
 
 /// Bytes of a frame beside the payload: keys, nonces, signature, names.
 const ENVELOPE_BYTES: usize = 700;
@@ -23,7 +23,7 @@ impl EventFramer {
             data: format!("[\"{AUTH_MESSAGE}\","),
             attachments: Vec::new(),
         };
-        let packet = Packet {
+        let packet = SocketIoPacket {
             namespace,
             body: Body::Event(event),
         };
@@ -48,7 +48,7 @@ impl EventFramer {
         payload: ByteString,
         write: impl FnOnce(&mut String) -> Result<usize, E>,
     ) -> Result<Frame, E> {
-        Frame::message_around(ENVELOPE_BYTES, payload, |out| {
+        Frame::shared_message(ENVELOPE_BYTES, payload, |out| {
             out.push_str(&self.prefix);
             let at = write(out)?;
             out.push(']');

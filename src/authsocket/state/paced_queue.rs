@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::limits::{Pace, PaceWindow};
+use crate::throttle::{Throttle, ThrottleWindow};
 
 /// Deliveries that one socket may queue. The client also finds them by listing.
 const MAX_DELIVERIES: usize = 1_024;
@@ -64,8 +64,8 @@ pub(crate) enum PushRefused {
 /// Queued frames of one socket.
 #[derive(Debug)]
 pub(crate) struct PacedQueue<T> {
-    pace: Pace,
-    window: PaceWindow,
+    pace: Throttle,
+    window: ThrottleWindow,
     /// SendStatus before `stream`, in order.
     answers: BoundedQueue<T>,
     /// Deliveries, and answers that must not overtake them.
@@ -80,10 +80,10 @@ pub(crate) struct PacedQueue<T> {
 
 impl<T> PacedQueue<T> {
     /// An empty queue for at most `max_bytes` of answers and as much of deliveries.
-    pub(crate) fn new(pace: Pace, max_bytes: usize) -> Self {
+    pub(crate) fn new(pace: Throttle, max_bytes: usize) -> Self {
         Self {
             pace,
-            window: PaceWindow::default(),
+            window: ThrottleWindow::default(),
             answers: BoundedQueue::new(),
             stream: BoundedQueue::new(),
             max_bytes,
@@ -93,7 +93,7 @@ impl<T> PacedQueue<T> {
     }
 
     /// Changes the pace from now on.
-    pub(crate) fn set_pace(&mut self, pace: Pace) {
+    pub(crate) fn set_pace(&mut self, pace: Throttle) {
         self.pace = pace;
         self.next_group = None;
         self.left_in_group = 0;
@@ -349,7 +349,7 @@ mod tests {
         }
         assert_eq!(deliveries.pause(9), Duration::ZERO);
         assert_eq!(
-            PacedQueue::<u32>::new(Pace::OFF, 9).pause(9_999),
+            PacedQueue::<u32>::new(Throttle::OFF, 9).pause(9_999),
             Duration::ZERO
         );
     }
@@ -361,11 +361,11 @@ mod tests {
         for item in 0..99 {
             answer(&mut queue, item, now, &mut sent);
         }
-        queue.set_pace(Pace::FASTEST);
+        queue.set_pace(Throttle::FASTEST);
         sent.extend(std::iter::from_fn(|| queue.poll(now)));
         assert_eq!(sent, (0..99).collect::<Vec<_>>());
         assert!((0..9_999).all(|_| queue.passes(now)));
-        queue.set_pace(Pace::OFF);
+        queue.set_pace(Throttle::OFF);
         assert!((0..999_999).all(|_| queue.passes(now)));
     }
 

@@ -17,6 +17,7 @@ mod server_process;
 mod signature;
 mod source;
 mod stream;
+mod unverified;
 mod worker_delay;
 mod workload;
 

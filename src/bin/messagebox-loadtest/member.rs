@@ -40,7 +40,7 @@ pub(crate) async fn receive(
     let mut stop = run.stopping();
     loop {
         let payload = tokio::select! {
-            payload = socket.next_payload(run.reading()) => payload,
+            payload = socket.next_payload(run.reader()) => payload,
             () = stopped(&mut stop) => break,
         };
         match payload {

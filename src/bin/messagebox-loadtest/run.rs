@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use messagebox::auth::Identity;
-use messagebox::client::{AuthSocket, ClientError, Connector, Reading};
+use messagebox::client::{AuthSocket, ClientError, Connector, UnverifiedReader};
 use tokio::sync::{Semaphore, watch};
 
 use super::clock::Clock;
 use super::options::LoadOptions;
 use super::recorder::TimedOperation;
+use super::unverified::unverified_payload;
 use super::worker_delay::WorkerDelay;
 
 /// Maximum number of distinct errors.
@@ -159,16 +160,14 @@ impl Run {
         Ok(socket)
     }
 
-    /// How to read the next event: a share of the events is verified.
-    pub(crate) fn reading(&self) -> Reading {
+    /// Returns how to read the next event: a share of the events is verified, the others are read by this.
+    pub(crate) fn reader(&self) -> Option<UnverifiedReader> {
         let share = self.options.verify;
         if share > 0.0 && rand::random::<f64>() < share {
             self.verified.fetch_add(1, Ordering::Relaxed);
-            Reading::Verified
+            None
         } else {
-            Reading::Unverified {
-                max_bytes: HEAD_BYTES,
-            }
+            Some(|json| unverified_payload(json, HEAD_BYTES))
         }
     }
 

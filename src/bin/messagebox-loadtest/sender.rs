@@ -97,7 +97,7 @@ impl Sender {
         let (acks, deliveries) = (self.acks.shard(), self.deliveries.shard());
         loop {
             let result = tokio::select! {
-                payload = self.socket.next_payload(self.run.reading()) => {
+                payload = self.socket.next_payload(self.run.reader()) => {
                     payload.map(|payload| self.take(&payload, acks, deliveries))
                 }
                 Some(tick) = self.ticks.recv() => self.send(tick).await,

@@ -46,7 +46,11 @@ pub(crate) async fn look(
     token: Option<&str>,
 ) -> Result<Delays, ClientError> {
     let reply = match token {
-        Some(token) => connector.get_with_token("/metrics", token).await?,
+        Some(token) => {
+            connector
+                .request_unsigned("GET", "/metrics", Some(token))
+                .await?
+        }
         None => connector.get_unsigned("/metrics").await?,
     };
     let text = std::str::from_utf8(&reply.body).unwrap_or_default();

@@ -33,32 +33,20 @@ pub(crate) async fn ask(
         Some(_) => None,
         None => key_file::load_if_any(general.key_file.as_deref())?,
     };
-    let (credential, body) = match (token, identity) {
-        (Some(token), _) => {
-            let reply = match method {
-                Method::Get => connector.get_with_token(route, token).await?,
-                Method::Post => connector.post_with_token(route, token).await?,
-            };
-            (Credential::Token, reply.success().map(|reply| reply.body))
-        }
-        (None, Some(identity)) => {
-            let client = Brc104Client::new(connector, Arc::new(identity));
-            let name = match method {
-                Method::Get => "GET",
-                Method::Post => "POST",
-            };
-            let reply = client.request(name, route, Bytes::new()).await?;
-            (Credential::Key, reply.success().map(|reply| reply.body))
-        }
-        (None, None) => {
-            let reply = match method {
-                Method::Get => connector.get_as_nobody(route).await?,
-                Method::Post => connector.post_as_nobody(route).await?,
-            };
-            (Credential::None, reply.success().map(|reply| reply.body))
-        }
+    let name = match method {
+        Method::Get => "GET",
+        Method::Post => "POST",
     };
-    let body = body.map_err(|error| credential.refused(error))?;
+    let (credential, reply) = if let Some(identity) = identity {
+        let client = Brc104Client::new(connector, Arc::new(identity));
+        let reply = client.request(name, route, Bytes::new()).await?;
+        (Credential::Key, reply.success().map(|reply| reply.body))
+    } else {
+        let reply = connector.request_unsigned(name, route, token).await?;
+        let credential = token.map_or(Credential::None, |_| Credential::Token);
+        (credential, reply.success().map(|reply| reply.body))
+    };
+    let body = reply.map_err(|error| credential.refused(error))?;
     serde_json::from_slice(&body).map_err(|_| foreign())
 }
 

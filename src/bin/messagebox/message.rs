@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use messagebox::auth::{AuthError, Identity};
 use messagebox::client::{
-    LiveMessage, MessageBody, StoredMessage, read_live_body, read_stored_body,
+    BoxMessage, PlainBody, ReceivedMessage, read_live_body, read_stored_body,
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -37,10 +37,10 @@ impl PrintedMessage {
         reader: &Identity,
         names: &Names,
         message_box: &str,
-        message: StoredMessage,
+        message: BoxMessage,
     ) -> Self {
         let read = read_stored_body(reader, &message.sender, &message.body);
-        let StoredMessage {
+        let BoxMessage {
             message_id,
             sender,
             created_at,
@@ -53,10 +53,10 @@ impl PrintedMessage {
         reader: &Identity,
         names: &Names,
         message_box: &str,
-        message: LiveMessage,
+        message: ReceivedMessage,
     ) -> Self {
         let read = read_live_body(reader, &message.sender, &message.body);
-        let LiveMessage {
+        let ReceivedMessage {
             message_id,
             sender,
             created_at,
@@ -71,7 +71,7 @@ impl PrintedMessage {
         message_id: String,
         sender: String,
         created_at: String,
-        read: Result<MessageBody, AuthError>,
+        read: Result<PlainBody, AuthError>,
     ) -> Self {
         let message = Self {
             message_id,
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn a_payment_is_not_lost_with_its_message() {
         let reader = Identity::random();
-        let stored = |body: &str| StoredMessage {
+        let stored = |body: &str| BoxMessage {
             message_id: String::from("1"),
             sender: reader.identity_key().to_hex(),
             body: body.to_owned(),

@@ -9,7 +9,7 @@ use crate::cluster::counters::add;
 use crate::cluster::link::LinkError;
 use crate::cluster::timing::{CATCH_UP_ATTEMPTS, CATCH_UP_PAUSE};
 use crate::db::DbError;
-use crate::model::{MessageHead, CatchUpPage};
+use crate::model::{CatchUpPage, MessageHead};
 use crate::rooms::{ClusterPublisher as _, CutOff, RemoteEvent, RemoteEvents, Topic};
 
 use super::Inbound;

@@ -27,7 +27,7 @@ impl WriteCommand for TakeStep {
             | SessionStep::End {
                 authenticated: false,
                 ..
-            } => Owner::Strangers,
+            } => Owner::Unauthenticated,
             _ => Owner::Server,
         }
     }
@@ -119,9 +119,10 @@ impl DbHandle {
     pub async fn find_session(&self, own_nonce: String) -> Result<Option<SessionRow>, DbError> {
         // The semaphore is never closed.
         let _permit = self.0.session_lookups.acquire().await;
-        self.read_in(Requester::new(Owner::Strangers, None), move |connection| {
-            session_store::find(connection, own_nonce.clone(), &Now::read(None))
-        })
+        self.read_in(
+            Requester::new(Owner::Unauthenticated, None),
+            move |connection| session_store::find(connection, own_nonce.clone(), &Now::read(None)),
+        )
         .await
     }
 

@@ -10,7 +10,7 @@ use futures_util::stream;
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::admin::{Percentiles, Status};
+use crate::admin::ServerStatus;
 use crate::http::error::ApiError;
 use crate::http::reply::NO_STORE;
 use crate::limits::{LimitExceeded, Owner, refusals};
@@ -27,7 +27,7 @@ const RECENT: usize = 10;
 
 #[derive(Serialize)]
 struct StatusEvent<'a> {
-    status: &'a Status,
+    status: &'a ServerStatus,
     /// Null in the first event.
     recent: Option<RecentLatencies>,
     log: Vec<RecentLine>,
@@ -36,13 +36,13 @@ struct StatusEvent<'a> {
 /// Latencies of the last 10 seconds in microseconds. Those in the status are since the start.
 #[derive(Serialize)]
 struct RecentLatencies {
-    message: Percentiles,
-    request: Percentiles,
-    commit: Percentiles,
+    message: Distribution,
+    request: Distribution,
+    commit: Distribution,
 }
 
 impl RecentLatencies {
-    fn between(earlier: &Status, now: &Status) -> Self {
+    fn between(earlier: &ServerStatus, now: &ServerStatus) -> Self {
         Self {
             message: since(
                 &earlier.events.counts.answer_time,
@@ -55,12 +55,16 @@ impl RecentLatencies {
     }
 }
 
+fn since(earlier: &Histogram, now: &Histogram) -> Distribution {
+    now.get().since(&earlier.get())
+}
+
 /// A dashboard that receives events.
 struct StatusStream {
     admin: Arc<AdminState>,
     _permit: OwnedSemaphorePermit,
     /// Statuses of the last events, oldest first.
-    sent: VecDeque<Arc<Status>>,
+    sent: VecDeque<Arc<ServerStatus>>,
 }
 
 impl StatusStream {

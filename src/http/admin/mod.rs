@@ -35,7 +35,7 @@ use actix_web::http::header::{self, HeaderName};
 use actix_web::{HttpRequest, HttpResponse};
 use percent_encoding::percent_decode_str;
 
-use crate::admin::{Asker, CONTENT_TYPE, exposition};
+use crate::admin::{AdminRequester, CONTENT_TYPE, exposition};
 use crate::ids::IdentityKey;
 use crate::model::IdentityList;
 

@@ -3,7 +3,6 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::admin::RoomPart;
 use crate::http::error::ApiError;
 use crate::http::reply::RouteReply;
 use crate::ids::RoomId;
@@ -19,7 +18,7 @@ const MEMBERS_AT_A_TIME: usize = 1_001;
 /// Rooms that a client has joined explicitly, ordered by id.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct RoomList {
-    rooms: Vec<RoomPart>,
+    rooms: Vec<RoomSummary>,
     /// The `after` of the next page; null on the last page.
     next: Option<String>,
 }
@@ -27,7 +26,7 @@ pub(in crate::http) struct RoomList {
 /// A room and its members.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct RoomDetail {
-    room: RoomPart,
+    room: RoomSummary,
     /// Ordered by session id.
     members: Vec<SocketItem>,
     /// The `after` of the next page; null on the last page.

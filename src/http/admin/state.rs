@@ -6,7 +6,9 @@ use std::time::Duration;
 use actix::{Actor, Addr, Context, Handler, Message};
 use tokio::sync::{Notify, Semaphore};
 
-use crate::admin::{Admin, DEADLINE, GetHistory, GetStatus, Guard, HistoryReport, Status};
+use crate::admin::{
+    Admin, DEADLINE, GetHistory, GetServerStatus, Guard, HistoryReport, ServerStatus,
+};
 use crate::authsocket::AuthSocketSession;
 use crate::db::{DbError, DbHandle};
 use crate::engineio::CloseReason;
@@ -41,8 +43,8 @@ pub struct AdminState {
 }
 
 impl AdminState {
-    pub(super) async fn status(&self) -> Result<Arc<Status>, ApiError> {
-        let status = ask(&self.admin, GetStatus, ADMIN_DEADLINE).await?;
+    pub(super) async fn status(&self) -> Result<Arc<ServerStatus>, ApiError> {
+        let status = ask(&self.admin, GetServerStatus, ADMIN_DEADLINE).await?;
         status.ok_or_else(unresponsive)
     }
 

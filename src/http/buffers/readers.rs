@@ -62,7 +62,12 @@ impl AnswerReaders {
         self.track_since(bytes, kill, Instant::now())
     }
 
-    fn track_since(&self, bytes: Bytes, kill: Option<AbortHandle>, since: Instant) -> TrackedAnswer {
+    fn track_since(
+        &self,
+        bytes: Bytes,
+        kill: Option<AbortHandle>,
+        since: Instant,
+    ) -> TrackedAnswer {
         let taken = Arc::<AtomicUsize>::default();
         let entry = kill.filter(|_| bytes.len() > SMALL).map(|kill| {
             let (held, gone) = oneshot::channel();

@@ -2,7 +2,7 @@
 
 use utoipa::openapi::HttpMethod::{self, Get, Post};
 
-use crate::admin::{HistoryReport, Status};
+use crate::admin::{HistoryReport, ServerStatus};
 use crate::http::admin::bodies::{
     Accepted, Disconnected, IdentityDevices, IdentityPermissions, InboxList, ListedIdentities,
     ListingChanged, LogLevel, Removed, RoomDetail, RoomList, SocketDetail, SocketList,
@@ -37,7 +37,7 @@ const fn change_list(path: &'static str, name: &'static str, summary: &'static s
 /// At the origin's root, and behind the routing prefix.
 #[rustfmt::skip]
 pub(super) const ROUTES: &[RouteDoc] = &[
-    admin(Get, "/admin/status", "getStatus", of::<Status>,
+    admin(Get, "/admin/status", "getStatus", of::<ServerStatus>,
         "Returns the server's counters and gauges; an actor that does not answer in time is `unresponsive`")
         .query(&[FULL])
         .fails(failures::STATUS),

@@ -92,7 +92,7 @@ async fn begin(
         ))
         .body(initial_response.json);
     // The session's first request may reach another node as soon as the response is sent.
-    let session = session.forgetting_nothing();
+    let session = session.strict_replay();
     state.sessions.begin(session, address).await;
     Ok(response)
 }

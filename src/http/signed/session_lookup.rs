@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::auth::Known;
+use crate::auth::CachedSession;
 use crate::http::client_address::count_handshake;
 use crate::http::error::ApiError;
 use crate::http::state::HttpState;
@@ -12,7 +12,7 @@ use super::sessions::unknown_session;
 
 /// A session, and where it was found.
 pub(super) struct SessionLookup {
-    pub(super) known: Known,
+    pub(super) known: CachedSession,
     /// False: it came from the shared store, and joins the local sessions once the request is verified.
     pub(super) is_local: bool,
 }
@@ -40,7 +40,7 @@ pub(super) async fn find(
         .await;
     let session = restored.ok_or_else(|| unknown_session(own_nonce))?;
     Ok(SessionLookup {
-        known: Known {
+        known: CachedSession {
             session: Arc::new(session),
             began_here: false,
             is_stored: true,

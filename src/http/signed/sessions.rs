@@ -6,7 +6,8 @@ use std::time::Instant;
 use futures_util::future::join;
 
 use crate::auth::{
-    AuthError, AuthMessage, Identity, Known, MAX_NONCE_CHARS, Session, SessionLimits, SessionStore,
+    AuthError, AuthMessage, CachedSession, Identity, MAX_NONCE_CHARS, Session, SessionLimits,
+    SessionStore,
 };
 use crate::limits::AddressKey;
 
@@ -63,7 +64,7 @@ impl Sessions {
     }
 
     /// The local session that has this nonce.
-    pub(super) fn get(&self, own_nonce: &str) -> Option<Known> {
+    pub(super) fn get(&self, own_nonce: &str) -> Option<CachedSession> {
         self.lock().get(own_nonce, Instant::now())
     }
 
@@ -94,11 +95,11 @@ impl Sessions {
     ) -> Option<Session> {
         let record = self.shared.as_ref()?.find(own_nonce).await?;
         let session = Session::restore(identity, record, max_requests).ok()?;
-        Some(session.forgetting_nothing())
+        Some(session.strict_replay())
     }
 
     /// Counts a verified request in the shared store. `None`: there is no shared store.
-    pub(super) async fn claim(&self, known: &Known, nonce: &str) -> Option<Claimed> {
+    pub(super) async fn claim(&self, known: &CachedSession, nonce: &str) -> Option<Claimed> {
         let session = &known.session;
         let request = VerifiedRequest {
             session,
@@ -124,7 +125,7 @@ impl Sessions {
         let displaced = {
             let mut local = self.lock();
             if let Some(known) = local.get(session.own_nonce(), Instant::now()) {
-                known.session.use_up(nonce)?;
+                known.session.consume(nonce)?;
                 return Ok(known.session);
             }
             local.take_up(Arc::clone(&session), Instant::now())
@@ -140,7 +141,7 @@ impl Sessions {
     pub(super) fn mark_used(&self, session: &Arc<Session>) -> Vec<String> {
         let own_nonce = session.own_nonce();
         let mut local = self.lock();
-        if session.is_used_up() {
+        if session.is_exhausted() {
             // Forgetting a nonce would permit its replay. The client shakes hands again by itself.
             local.remove(own_nonce);
             return vec![own_nonce.to_owned()];

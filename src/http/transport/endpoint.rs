@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::engineio::Config;
+use crate::engineio::EngineConfig;
 use crate::http::buffers::body::BodyMemory;
 use crate::limits::AddressLimits;
 use crate::socket::{Application, Opening, OpeningRefused, SocketTable};
@@ -11,7 +11,7 @@ use crate::socket::{Application, Opening, OpeningRefused, SocketTable};
 /// An Engine.IO endpoint: its limits, its sockets, and the application of its sessions.
 pub struct Endpoint<A: Application> {
     /// Limits and timeouts of sessions.
-    pub config: Arc<Config>,
+    pub config: Arc<EngineConfig>,
     /// The sockets of the endpoint.
     pub table: Arc<SocketTable<A>>,
     /// Makes the application of a new session.

@@ -13,7 +13,7 @@ pub use endpoint::{Endpoint, OpenApplication};
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{Error, HttpRequest, HttpResponse, ResponseError, Scope, web};
 
-use crate::engineio::{HandshakeError, Query, TransportKind};
+use crate::engineio::{EngineQuery, HandshakeError, TransportKind};
 use crate::ids::Sid;
 use crate::limits::Owner;
 use crate::socket::{Application, Opening};
@@ -74,7 +74,7 @@ async fn respond<A: Application>(
     endpoint: &Endpoint<A>,
 ) -> Result<HttpResponse, Error> {
     let counted_for = count_request(request, &endpoint.addresses)?;
-    let query = Query::parse(request.query_string())?;
+    let query = EngineQuery::parse(request.query_string())?;
     let is_websocket = is_websocket(request);
     let holding = endpoint.bodies.hold(counted_for.map(Owner::Address));
     let Some(sid) = query.sid else {

@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use tokio::sync::oneshot;
 
 use crate::engineio::{
-    Config, Frame, HandshakeError, Packet, TransportKind, decode_payload, encode_payload,
+    EngineConfig, Frame, HandshakeError, Packet, TransportKind, decode_payload, encode_payload,
 };
 use crate::http::buffers::body::{BodyError, BodyReader};
 use crate::http::error::ApiError;
@@ -100,7 +100,7 @@ pub(super) async fn post<A: Application>(
     socket: Addr<Socket<A>>,
     request: &HttpRequest,
     payload: web::Payload,
-    config: &Config,
+    config: &EngineConfig,
     permit: Permit<Owner>,
 ) -> Result<HttpResponse, HandshakeError> {
     let reader = BodyReader {

@@ -74,7 +74,7 @@ impl<S> WebsocketBody<S> {
         // A head is short: behind the header it is one piece less to hand over.
         let (first, [head, content, tail]) = match frame {
             Frame::Text(text) => (TEXT, [Bytes::new(), text.into_bytes(), Bytes::new()]),
-            Frame::Around(around) => (TEXT, around.into_parts()),
+            Frame::Shared(shared) => (TEXT, shared.into_parts()),
             Frame::Binary(bytes) => (BINARY, [Bytes::new(), bytes, Bytes::new()]),
         };
         self.parts = [content, tail];
@@ -156,7 +156,7 @@ mod tests {
         let text = |length: usize| "x".repeat(length);
         let mut frames: Vec<Frame> = lengths.map(|n| Frame::Text(text(n).into())).to_vec();
         frames.push(Frame::Binary(Bytes::from_static(b"\x04bin")));
-        let around = Frame::message_around(9, "hare".into(), |own| {
+        let shared = Frame::shared_message(9, "hare".into(), |own| {
             own.push_str("sd");
             Ok::<_, ()>(2)
         });

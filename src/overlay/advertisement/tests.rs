@@ -3,7 +3,7 @@
 use bsv::transaction::{Transaction, TransactionInput, TransactionOutput};
 
 use super::*;
-use crate::payments::minting::Mint;
+use crate::minting::Mint;
 
 /// An advertisement of private key 0b for `https://box.example.org`, made by `@bsv/sdk` 2.1.0.
 const SCRIPT: &str = "21035542f4415b76279ea5cd7f4ec02cbed0d2666f425251c393de4d27688fe5727eac2103774ae7f858a9411e5ef4246b70c65aac5649980be5c17891bbec17895da008cb1768747470733a2f2f626f782e6578616d706c652e6f7267463044022020d2ebd40293b7e31afd605a354619f35acf0c1e3b75ee3c6459d7609c7b5a69022073bd44fcb63e0f338d6f495d491706c095c9a1172544676beb529888b44c52356d75";

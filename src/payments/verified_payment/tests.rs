@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::super::minting::Mint;
 use super::*;
 use crate::auth::Identity;
+use crate::minting::Mint;
 use crate::payments::beef::verdict_cache::VerdictCache;
 
 /// A server, a payer and recipients, with the means to pay them.

@@ -21,8 +21,8 @@ fn ack(ack: u64, data: &str) -> Body {
     })
 }
 
-fn packet(namespace: &str, body: Body) -> Packet {
-    Packet {
+fn packet(namespace: &str, body: Body) -> SocketIoPacket {
+    SocketIoPacket {
         namespace: Namespace::new(namespace),
         body,
     }
@@ -97,7 +97,7 @@ fn attachments_are_announced() {
         panic!("an event")
     };
     body.attachments = vec![Bytes::new(), Bytes::new()];
-    let whole = Packet {
+    let whole = SocketIoPacket {
         namespace: packet.namespace,
         body: Body::Event(body),
     };
@@ -108,7 +108,7 @@ fn attachments_are_announced() {
 
 #[test]
 fn what_is_no_packet_is_refused() {
-    use DecodeError as E;
+    use SocketIoDecodeError as E;
     let cases = [
         ("", E::Empty),
         ("abc", E::UnknownType),
@@ -150,7 +150,7 @@ fn depth_is_no_danger() {
     let deep = format!("[\"x\",{}{}]", "[".repeat(50_000), "]".repeat(50_000));
     assert!(decode(&format!("2{deep}"), 9).is_ok());
     let with_placeholders = decode(&format!("51-{deep}"), 9).map(|_| "decoded");
-    assert_eq!(with_placeholders, Err(DecodeError::Data));
+    assert_eq!(with_placeholders, Err(SocketIoDecodeError::Data));
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn json_array(first: impl Strategy<Value = String>) -> impl Strategy<Value = Str
         .prop_map(|(first, rest)| serde_json::to_string(&[vec![first], rest].concat()).unwrap())
 }
 
-fn any_packet() -> impl Strategy<Value = Packet> {
+fn any_packet() -> impl Strategy<Value = SocketIoPacket> {
     let name = "x[a-z \"é]{0,8}";
     let body = prop_oneof![
         Just(Body::Connect(None)),

@@ -12,7 +12,7 @@ use crate::support::{eventually, within};
 
 use super::{Party, Scene, message};
 
-/// An AuthSocketSession client that can send what the types of [`AuthSocketClient`] do not allow.
+/// An AuthSocket client that can send what the types of [`AuthSocketClient`] do not allow.
 struct SocketClient {
     party: Party,
     inner: AuthSocketClient,

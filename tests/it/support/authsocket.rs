@@ -1,4 +1,4 @@
-//! An AuthSocketSession client over a websocket. Tests can see and change every frame.
+//! An AuthSocket client over a websocket. Tests can see and change every frame.
 
 use std::sync::Arc;
 

@@ -127,7 +127,7 @@ impl Brc104 {
         assert!(matches!(handled, Handled::Established(_)));
         Some(Self {
             identity,
-            session: peer.into_proven_sessions().pop().unwrap(),
+            session: peer.into_authenticated_sessions().pop().unwrap(),
             base: base.to_owned(),
         })
     }

@@ -9,7 +9,7 @@ use actix::Context;
 use actix_web::App;
 use actix_web::dev::ServerHandle;
 use bytestring::ByteString;
-use messagebox::engineio::{CloseReason, Config, Data, Frame, Packet};
+use messagebox::engineio::{CloseReason, Data, EngineConfig, Frame, Packet};
 use messagebox::http::{
     BodyMemory, Endpoint, ListenerSettings, TcpSettings, WatchSettings, engineio_scope, listen,
 };
@@ -61,15 +61,15 @@ pub fn quick() -> Config {
         ping_interval: Duration::from_millis(300),
         ping_timeout: Duration::from_millis(200),
         max_payload: 1_000_000,
-        ..Config::default()
+        ..EngineConfig::default()
     }
 }
 
 /// Times so long that no heartbeat disturbs a test.
-pub fn calm() -> Config {
-    Config {
+pub fn calm() -> EngineConfig {
+    EngineConfig {
         max_payload: 1_000_000,
-        ..Config::default()
+        ..EngineConfig::default()
     }
 }
 
@@ -84,7 +84,7 @@ impl EchoServer {
         Self::with_workers(config, 1)
     }
 
-    fn with_workers(config: Config, workers: usize) -> Self {
+    fn with_workers(config: EngineConfig, workers: usize) -> Self {
         let reasons = Arc::new(Mutex::new(Vec::new()));
         let table = Arc::new(SocketTable::new(1_000));
         let tcp = TcpSettings {

@@ -84,7 +84,7 @@ async fn leave(run: &Run, mut socket: AuthSocket, hold: Hold) {
         let mut stop = run.stopping();
         loop {
             let event = tokio::select! {
-                event = socket.next_payload(run.reading()) => event,
+                event = socket.next_payload(run.reader()) => event,
                 () = &mut until => break,
                 () = stopped(&mut stop) => break,
             };

@@ -31,7 +31,7 @@ pub(crate) async fn prepare(run: &Arc<Run>, sockets: usize) -> Result<Workload, 
             let mut stop = run.stopping();
             loop {
                 let event = tokio::select! {
-                    event = socket.next_payload(run.reading()) => event,
+                    event = socket.next_payload(run.reader()) => event,
                     () = stopped(&mut stop) => break,
                 };
                 if let Err(error) = event {

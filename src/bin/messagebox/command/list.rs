@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use messagebox::client::OversizedMessage;
+use messagebox::client::OversizedBoxMessage;
 use serde::Serialize;
 
 use crate::error::CommandError;
@@ -33,8 +33,8 @@ struct Oversized {
     body_bytes: u64,
 }
 
-impl From<OversizedMessage> for Oversized {
-    fn from(message: OversizedMessage) -> Self {
+impl From<OversizedBoxMessage> for Oversized {
+    fn from(message: OversizedBoxMessage) -> Self {
         Self {
             message_id: message.message_id,
             sender: message.sender,

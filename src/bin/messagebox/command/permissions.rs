@@ -1,6 +1,6 @@
 //! `permissions`: fees and blocks for senders to the user's boxes.
 
-use messagebox::client::Permission;
+use messagebox::client::BoxPermission;
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
@@ -26,7 +26,7 @@ pub(crate) async fn run(
             message_box, fee, ..
         } => {
             boxes.set_permission(message_box, sender, *fee).await?;
-            let set = Permission {
+            let set = BoxPermission {
                 sender: sender.map(|key| key.to_hex()),
                 message_box: message_box.clone(),
                 recipient_fee: *fee,
@@ -58,7 +58,7 @@ pub(crate) async fn run(
     }
 }
 
-fn document(permission: &Permission) -> Value {
+fn document(permission: &BoxPermission) -> Value {
     json!({
         "messageBox": permission.message_box,
         "sender": permission.sender,
@@ -66,7 +66,7 @@ fn document(permission: &Permission) -> Value {
     })
 }
 
-fn line(names: &Names, permission: &Permission) -> String {
+fn line(names: &Names, permission: &BoxPermission) -> String {
     let asked = match permission.recipient_fee {
         ..0 => String::from("blocked"),
         0 => String::from("allowed"),

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _, Read as _};
 use std::time::Duration;
 
-use messagebox::client::{ClientError, OutgoingMessage, Sent, encrypt_body, message_id};
+use messagebox::client::{ClientError, OutgoingMessage, SendOutcome, encrypt_body, message_id};
 use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -60,7 +60,7 @@ pub(crate) async fn run(
             Err(error) => return Err(refused(&party, &message, error).await),
         },
     };
-    let again = outcome == Sent::Already;
+    let again = outcome == SendOutcome::Already;
     if again {
         note(
             "this recipient already has a message with this id, in some box: nothing new was stored (--new-id sends the same text again)",
@@ -117,7 +117,7 @@ async fn over_socket(
     general: &General,
     party: &Party,
     message: &OutgoingMessage<'_>,
-) -> Result<Sent, ClientError> {
+) -> Result<SendOutcome, ClientError> {
     let mut socket = party.socket(&party.connector, general).await?;
     let acked = tokio::time::timeout(ACK_TIMEOUT, socket.send_message(message)).await;
     socket.close().await;

@@ -4,6 +4,7 @@ use super::*;
 use crate::db::{listed_identities, set_listed};
 use crate::limits::NotServed;
 use crate::model::IdentityList::{Allow, Block};
+use crate::model::NotServed;
 
 /// A second server on the same database.
 fn beside(store: &Store) -> DbHandle {

@@ -175,7 +175,7 @@ RETURNING "id""#)
 pub(super) fn insert(
     connection: &mut PgConnection,
     rows: &[NewRow<'_>],
-    changes: &[Change],
+    changes: &[TotalChange],
     now: &Now,
 ) -> QueryResult<Vec<i64>> {
     let box_id = |row: &NewRow<'_>| row.box_id.ok_or(diesel::result::Error::NotFound);
@@ -218,18 +218,18 @@ pub(super) fn change_totals(
     .map(drop)
 }
 
-fn identities(changes: &[Change]) -> Vec<&str> {
+fn identities(changes: &[TotalChange]) -> Vec<&str> {
     changes.iter().map(|(identity, ..)| &**identity).collect()
 }
 
-fn roles(changes: &[Change]) -> Vec<&'static str> {
+fn roles(changes: &[TotalChange]) -> Vec<&'static str> {
     changes.iter().map(|(_, role, _)| role.word()).collect()
 }
 
-fn messages(changes: &[Change]) -> Vec<i64> {
+fn messages(changes: &[TotalChange]) -> Vec<i64> {
     changes.iter().map(|(.., change)| change.messages).collect()
 }
 
-fn bytes(changes: &[Change]) -> Vec<i64> {
+fn bytes(changes: &[TotalChange]) -> Vec<i64> {
     changes.iter().map(|(.., change)| change.bytes).collect()
 }

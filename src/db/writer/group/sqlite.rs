@@ -6,9 +6,9 @@ use diesel::sqlite::{Sqlite, SqliteConnection};
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
+use crate::db::engine::clock::{Moment, Timestamp};
 use crate::db::engine::schema::{message_boxes, messages};
 use crate::db::engine::statement::{statement, with_values};
-use crate::db::engine::timestamp::{Moment, Timestamp};
 use crate::db::store::fees::{delivery_fee, permission};
 use crate::db::store::messages::message_store::{self, find_box};
 use crate::db::store::totals;

@@ -1,0 +1,85 @@
+//! No more than two files use each other in a circle.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use crate::imports::imports;
+use crate::{assert_needed, assert_none};
+
+/// A file and its child, or two neighbours, are read together anyway.
+const MAX_CIRCLE: usize = 2;
+
+/// Rooms with larger circles since before the rule.
+const KNOWN: [&str; 14] = [
+    "src/admin",
+    "src/authsocket",
+    "src/bin/messagebox",
+    "src/bin/messagebox-loadtest/scenario",
+    "src/cluster",
+    "src/cluster/link",
+    "src/db/engine",
+    "src/db/handle",
+    "src/db/store",
+    "src/db/writer/group",
+    "src/http",
+    "src/rooms",
+    "src/server",
+    "src/socket",
+];
+
+#[test]
+fn no_circle_has_more_than_two_files() {
+    let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for import in imports() {
+        if !import.is_reexport {
+            uses.entry(import.from).or_default().insert(import.to);
+        }
+    }
+    let reach: BTreeMap<&String, BTreeSet<&String>> = uses
+        .keys()
+        .map(|file| (file, reachable(file, &uses)))
+        .collect();
+    let mut circles = BTreeSet::new();
+    for (file, reached) in &reach {
+        let returns =
+            |other: &&&String| reach.get(**other).is_some_and(|back| back.contains(*file));
+        let circle: BTreeSet<&String> = reached.iter().filter(returns).copied().collect();
+        if circle.len() > MAX_CIRCLE {
+            circles.insert(circle);
+        }
+    }
+    let is_within = |circle: &BTreeSet<&String>, room: &str| {
+        circle
+            .iter()
+            .all(|file| Path::new(file).with_extension("").starts_with(room))
+    };
+    let unknown = circles
+        .iter()
+        .filter(|circle| !KNOWN.iter().any(|room| is_within(circle, room)));
+    let breaks: Vec<String> = unknown
+        .map(|circle| {
+            let files: Vec<&str> = circle.iter().map(|file| file.as_str()).collect();
+            format!(
+                "these {} files use each other in a circle; move what they share into a file that uses none of them: {}",
+                files.len(),
+                files.join(", ")
+            )
+        })
+        .collect();
+    assert_none(&breaks);
+    assert_needed(&KNOWN, |room| {
+        circles.iter().any(|circle| is_within(circle, room))
+    });
+}
+
+/// All files that `file` uses, directly or through others.
+fn reachable<'a>(file: &str, uses: &'a BTreeMap<String, BTreeSet<String>>) -> BTreeSet<&'a String> {
+    let mut reached = BTreeSet::new();
+    let mut next: Vec<&String> = uses.get(file).into_iter().flatten().collect();
+    while let Some(file) = next.pop() {
+        if reached.insert(file) {
+            next.extend(uses.get(file).into_iter().flatten());
+        }
+    }
+    reached
+}

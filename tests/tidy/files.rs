@@ -1,0 +1,118 @@
+//! How large files and folders may be, and what they are called.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::sources::sources;
+use crate::{assert_needed, assert_none};
+
+/// Lines before `mod tests` that a file may have.
+const MAX_LINES: usize = 400;
+
+/// Files that a folder may have beside its sub-rooms.
+const MAX_FILES: usize = 12;
+
+/// Folders with more files since before the rule.
+const KNOWN_FOLDERS: [&str; 12] = [
+    "src/admin",
+    "src/authsocket",
+    "src/cluster",
+    "src/config",
+    "src/db/engine",
+    "src/db/handle",
+    "src/db/store",
+    "src/http",
+    "src/model",
+    "src/payments",
+    "src/rooms",
+    "src/server",
+];
+
+/// Folders with code. `fuzz/` also contains build output.
+const PLACES: [&str; 6] = [
+    "src",
+    "tests",
+    "examples",
+    "benches",
+    "fuzz/src",
+    "fuzz/fuzz_targets",
+];
+
+#[test]
+fn files_say_what_they_are_for_and_stay_small() {
+    for source in sources(&PLACES) {
+        assert!(
+            source.text.starts_with("//! "),
+            "{} begins without `//!`",
+            source.path
+        );
+        let own = source.text.split("\n#[cfg(test)]").next();
+        let lines = own.unwrap_or_default().lines().count();
+        let is_code = source.path.starts_with("src/") && !source.is_test();
+        assert!(
+            !is_code || lines <= MAX_LINES,
+            "{} has {lines} lines",
+            source.path
+        );
+    }
+}
+
+/// The folder of the rooms and those of the binaries are lists of what there is.
+#[test]
+fn no_folder_has_more_than_twelve_files() {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for source in sources(&["src"]) {
+        let folder = Path::new(&source.path).parent().unwrap();
+        let is_list = folder == Path::new("src") || folder.starts_with("src/bin");
+        if !is_list && !source.is_test() {
+            *counts
+                .entry(folder.to_str().unwrap().to_owned())
+                .or_default() += 1;
+        }
+    }
+    let is_large = |folder: &str| counts.get(folder).is_some_and(|count| *count > MAX_FILES);
+    let large = counts.iter().filter(|(folder, _)| is_large(folder));
+    let unknown = large.filter(|(folder, _)| !KNOWN_FOLDERS.contains(&folder.as_str()));
+    let breaks: Vec<String> = unknown
+        .map(|(folder, count)| format!("{folder} has {count} files: give it sub-rooms"))
+        .collect();
+    assert_none(&breaks);
+    assert_needed(&KNOWN_FOLDERS, is_large);
+}
+
+#[test]
+fn files_are_named_for_what_they_hold() {
+    for source in sources(&PLACES) {
+        for name in [
+            "utils", "util", "helpers", "common", "manager", "types", "misc",
+        ] {
+            let is_file = source.path.ends_with(&format!("/{name}.rs"));
+            let is_folder = source.path.contains(&format!("/{name}/"));
+            assert!(!is_file && !is_folder, "{}", source.path);
+        }
+    }
+}
+
+/// Tests that run programs of others belong in `tests/needs`, which ignores them where a program is missing.
+#[test]
+fn what_needs_more_than_a_build_says_so() {
+    for source in sources(&["src", "tests/it"]) {
+        for word in [
+            "\"redis-server\"",
+            "\"node\"",
+            "\"unshare\"",
+            "\"nsenter\"",
+            "\"kill\"",
+        ] {
+            // Only tests of `tests/needs` start the server with a mount of its own.
+            let is_start = source.path == "tests/it/support/server.rs" && word == "\"unshare\"";
+            let spawns = source.text.contains(&format!("Command::new({word})"));
+            assert!(is_start || !spawns, "{} runs {word}", source.path);
+        }
+    }
+    // The attribute compiles to nothing without Rust's own harness.
+    for source in sources(&["tests/needs", "tests/database_servers"]) {
+        let is_ignored = source.code().contains("test]\n");
+        assert!(!is_ignored, "{}: #[test] runs nothing", source.path);
+    }
+}
