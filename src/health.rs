@@ -260,11 +260,11 @@ impl Check {
     }
 
     /// Runs the probe in a task of its own, so that a dropped request does not cancel it.
-    fn start(self: &Arc<Self>, asked: LocalBoxFuture<'static, Answer>) -> Running {
+    fn start(self: &Arc<Self>, probe: LocalBoxFuture<'static, Answer>) -> Running {
         let (sender, result) = watch::channel(None);
         let check = Arc::clone(self);
         actix::spawn(async move {
-            let answer = panics::contained(check.name, asked).await;
+            let answer = panics::contained(check.name, probe).await;
             let answer = answer.unwrap_or_else(|| Err("the check panicked".to_owned()));
             {
                 let mut state = check.state.lock();

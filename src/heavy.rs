@@ -77,8 +77,8 @@ impl HeavyWork {
         if bytes <= LIGHT {
             return Ok(work());
         }
-        let place = address.and_then(|address| self.turns.take(Some(address)).ok());
-        let turn = match place.as_ref().and_then(|place| place.shared().next()) {
+        let permit = address.and_then(|address| self.turns.take(Some(address)).ok());
+        let turn = match permit.as_ref().and_then(|permit| permit.shared().next()) {
             // These semaphores are never closed.
             Some(turn) => Arc::clone(&turn.0).acquire_owned().await.ok(),
             None => None,
@@ -86,7 +86,7 @@ impl HeavyWork {
         let thread = Arc::clone(&self.threads).acquire_owned().await.ok();
         beside(move || {
             // The permits last until the work ends, even if the caller no longer waits.
-            let _held = (thread, turn, place);
+            let _held = (thread, turn, permit);
             work()
         })
         .await

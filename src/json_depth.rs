@@ -20,7 +20,7 @@ pub fn is_deeper(json: &[u8], max: usize) -> bool {
                 }
             }
             b'}' | b']' => depth = depth.saturating_sub(1),
-            b'"' => rest = behind_string(rest),
+            b'"' => rest = after_string(rest),
             _ => {}
         }
     }
@@ -28,7 +28,7 @@ pub fn is_deeper(json: &[u8], max: usize) -> bool {
 }
 
 /// The bytes after the end of a string.
-fn behind_string(mut rest: &[u8]) -> &[u8] {
+fn after_string(mut rest: &[u8]) -> &[u8] {
     while let Some(at) = memchr2(b'"', b'\\', rest) {
         let is_end = rest.get(at) == Some(&b'"');
         // An escape includes the next byte.

@@ -8,7 +8,7 @@ pub fn push_string(out: &mut Vec<u8>, text: &str) {
     out.reserve(text.len() + 2);
     out.push(b'"');
     let mut rest = text.as_bytes();
-    while let Some((lanes, behind)) = rest.split_first_chunk::<LANES>() {
+    while let Some((lanes, after)) = rest.split_first_chunk::<LANES>() {
         // The loop has no early exit, so the compiler vectorizes it.
         let escapes = lanes.iter().fold(0, |found, &byte| found | escapes(byte));
         if escapes > 0 {
@@ -18,7 +18,7 @@ pub fn push_string(out: &mut Vec<u8>, text: &str) {
         } else {
             out.extend_from_slice(lanes);
         }
-        rest = behind;
+        rest = after;
     }
     for &byte in rest {
         push_byte(out, byte);
@@ -31,12 +31,12 @@ pub fn push_string(out: &mut Vec<u8>, text: &str) {
 pub fn encoded_len(text: &str) -> usize {
     let mut bytes = text.len() + 2;
     let mut rest = text.as_bytes();
-    while let Some((lanes, behind)) = rest.split_first_chunk::<LANES>() {
+    while let Some((lanes, after)) = rest.split_first_chunk::<LANES>() {
         let escapes = lanes.iter().fold(0, |found, &byte| found | escapes(byte));
         if escapes > 0 {
             bytes += lanes.iter().map(|&byte| added(byte)).sum::<usize>();
         }
-        rest = behind;
+        rest = after;
     }
     bytes + rest.iter().map(|&byte| added(byte)).sum::<usize>()
 }
@@ -47,12 +47,12 @@ pub fn encoded_twice_len(text: &str) -> usize {
     // The inner quotation marks are escaped, and outer ones are added.
     let mut bytes = text.len() + 6;
     let mut rest = text.as_bytes();
-    while let Some((lanes, behind)) = rest.split_first_chunk::<LANES>() {
+    while let Some((lanes, after)) = rest.split_first_chunk::<LANES>() {
         let escapes = lanes.iter().fold(0, |found, &byte| found | escapes(byte));
         if escapes > 0 {
             bytes += lanes.iter().map(|&byte| added_twice(byte)).sum::<usize>();
         }
-        rest = behind;
+        rest = after;
     }
     bytes + rest.iter().map(|&byte| added_twice(byte)).sum::<usize>()
 }

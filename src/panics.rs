@@ -19,7 +19,7 @@ thread_local! {
     /// The number of nested [`contain`] calls on this thread.
     static DEPTH: Cell<usize> = const { Cell::new(0) };
     /// Where the panic happened that is unwinding to a [`contain`] call.
-    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+    static LOCATION: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
 /// Panics since the start of the process. Those outside of [`contain`] count once [`watch`] was called.
@@ -36,12 +36,12 @@ pub fn watch() {
         std::panic::set_hook(Box::new(move |panic| {
             if DEPTH.get() > 0 {
                 // [`contain`] logs it in one line.
-                PLACE.set(place(panic));
+                LOCATION.set(location(panic));
                 return;
             }
             let thread = std::thread::current();
             let name = thread.name().unwrap_or("unnamed");
-            report("thread", name, place(panic).as_deref(), panic.payload());
+            report("thread", name, location(panic).as_deref(), panic.payload());
             before(panic);
         }));
     });
@@ -55,7 +55,7 @@ pub fn contain<T>(actor: &'static str, act: impl FnOnce() -> T) -> Option<T> {
     match done {
         Ok(value) => Some(value),
         Err(payload) => {
-            report("actor", actor, PLACE.take().as_deref(), &*payload);
+            report("actor", actor, LOCATION.take().as_deref(), &*payload);
             // Dropping the payload could panic again.
             std::mem::forget(payload);
             None
@@ -78,19 +78,19 @@ pub fn contained<T>(
     )
 }
 
-fn place(panic: &PanicHookInfo<'_>) -> Option<String> {
+fn location(panic: &PanicHookInfo<'_>) -> Option<String> {
     panic.location().map(ToString::to_string)
 }
 
-fn report(what: &str, name: &str, place: Option<&str>, payload: &(dyn Any + Send)) {
+fn report(what: &str, name: &str, location: Option<&str>, payload: &(dyn Any + Send)) {
     let count = PANICS.fetch_add(1, Ordering::Relaxed) + 1;
-    let place = place.unwrap_or("unknown");
+    let location = location.unwrap_or("unknown");
     let message = payload
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no text");
-    log::error!("panic {what}={name} at={place} panics={count} message={message:?}");
+    log::error!("panic {what}={name} at={location} panics={count} message={message:?}");
 }
 
 #[cfg(test)]

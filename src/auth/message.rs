@@ -163,9 +163,9 @@ impl<'a> AuthMessage<'a> {
             Some(numbers) => {
                 let read: Numbers = serde_json::from_str(numbers).map_err(|_| malformed)?;
                 let at = numbers.as_ptr().addr() - json.as_ptr().addr();
-                let (before, behind) = json.split_at_checked(at).unwrap_or_default();
-                let behind = behind.get(numbers.len()..).unwrap_or_default();
-                ([before, "null", behind].concat(), Some(read.0))
+                let (before, after) = json.split_at_checked(at).unwrap_or_default();
+                let after = after.get(numbers.len()..).unwrap_or_default();
+                ([before, "null", after].concat(), Some(read.0))
             }
         };
         if rest.len() > MAX_REST {
@@ -225,7 +225,7 @@ impl<'a> MessageWriter<'a> {
     }
 
     /// The position of the next write.
-    pub(super) fn place(self) -> (Self, usize) {
+    pub(super) fn position(self) -> (Self, usize) {
         let at = self.0.len();
         (self, at)
     }

@@ -227,7 +227,7 @@ impl Peer {
             .text("nonce", &nonce)
             .text("yourNonce", entry.session.peer_nonce())
             .raw("payload", "")
-            .place();
+            .position();
         writer.json(json).signature(&signature);
         Ok(at)
     }
@@ -248,8 +248,8 @@ impl Peer {
     /// The authenticated sessions, to keep when the socket is gone.
     #[must_use]
     pub fn into_authenticated_sessions(self) -> Vec<Session> {
-        let kept = |entry: &Entry| entry.authenticated && entry.retires.is_none();
-        let authenticated = self.entries.into_iter().filter(kept);
+        let is_kept = |entry: &Entry| entry.authenticated && entry.retires.is_none();
+        let authenticated = self.entries.into_iter().filter(is_kept);
         authenticated.map(|entry| entry.session).collect()
     }
 
@@ -321,8 +321,8 @@ impl Peer {
     /// Adds a session. At the limit it replaces the oldest unauthenticated one, or else the least recently used.
     fn insert(&mut self, session: Session, authenticated: bool, signs: bool) {
         if self.entries.len() >= self.config.max_sessions {
-            let dispensable = |(_, entry): &(usize, &Entry)| (entry.authenticated, entry.used);
-            let oldest = self.entries.iter().enumerate().min_by_key(dispensable);
+            let priority = |(_, entry): &(usize, &Entry)| (entry.authenticated, entry.used);
+            let oldest = self.entries.iter().enumerate().min_by_key(priority);
             if let Some(index) = oldest.map(|(index, _)| index) {
                 self.entries.remove(index);
             }

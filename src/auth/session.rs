@@ -93,17 +93,9 @@ impl Session {
         }
         let peer_nonce = request.need(request.initial_nonce.as_ref())?;
         let mut signed = decode_nonce(peer_nonce)?;
-        let peer: IdentityKey = request
-            .identity_key
-            .parse()
-            .map_err(|_| AuthError::IdentityKey)?;
-        if peer == identity.identity_key() {
-            // A reflected request would let anyone authenticate as this side.
-            return Err(AuthError::Reflected);
-        }
+        let (peer, keys) = counterparty(identity, request)?;
         let own_nonce = identity.new_session_nonce()?;
         signed.extend(decode_nonce(&own_nonce)?);
-        let keys = identity.pair(Counterparty::Other(peer))?;
         let key_id = KeyId::Pair(peer_nonce, &own_nonce);
         let signature = keys.sign(&Protocol::AUTH_SIGNATURE, key_id, &sha256(&signed))?;
         let mut json = String::with_capacity(1024);
@@ -132,16 +124,9 @@ impl Session {
     ) -> Result<Self, AuthError> {
         let peer_nonce = response.need(response.initial_nonce.as_ref())?;
         let signature = response.need_bytes(response.signature.as_ref())?;
-        let peer: IdentityKey = response
-            .identity_key
-            .parse()
-            .map_err(|_| AuthError::IdentityKey)?;
-        if peer == identity.identity_key() {
-            return Err(AuthError::Reflected);
-        }
+        let (peer, keys) = counterparty(identity, response)?;
         let mut signed = decode_nonce(own_nonce)?;
         signed.extend(decode_nonce(peer_nonce)?);
-        let keys = identity.pair(Counterparty::Other(peer))?;
         let key_id = KeyId::Pair(own_nonce, peer_nonce);
         keys.verify(
             &Protocol::AUTH_SIGNATURE,
@@ -374,4 +359,18 @@ impl Session {
     pub fn is_exhausted(&self) -> bool {
         self.seen.lock().is_full()
     }
+}
+
+/// The sender of a handshake message, and the keys shared with it.
+fn counterparty(
+    identity: &Identity,
+    message: &AuthMessage<'_>,
+) -> Result<(IdentityKey, PairKeys), AuthError> {
+    let key = message.identity_key.parse();
+    let key: IdentityKey = key.map_err(|_| AuthError::IdentityKey)?;
+    if key == identity.identity_key() {
+        // A reflected request would let anyone authenticate as this side.
+        return Err(AuthError::Reflected);
+    }
+    Ok((key, identity.pair(Counterparty::Other(key))?))
 }

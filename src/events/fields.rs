@@ -60,8 +60,8 @@ impl<'de, const N: usize> Visitor<'de> for Known<N> {
         let mut values = [None; N];
         while let Some(index) = map.next_key_seed(OneOf(&self.0))? {
             let value: &RawValue = map.next_value()?;
-            if let Some(place) = index.and_then(|index| values.get_mut(index)) {
-                *place = Some(value);
+            if let Some(slot) = index.and_then(|index| values.get_mut(index)) {
+                *slot = Some(value);
             }
         }
         Ok(Fields {

@@ -272,10 +272,10 @@ mod tests {
                 assert!(limits.connect(peer(free)).unwrap().is_none());
             }
         }
-        let place = limits.connect(peer("192.0.2.1")).unwrap();
-        assert!(place.is_some());
+        let permit = limits.connect(peer("192.0.2.1")).unwrap();
+        assert!(permit.is_some());
         assert!(limits.connect(peer("192.0.2.1")).is_err());
-        drop(place);
+        drop(permit);
         assert!(limits.connect(peer("192.0.2.1")).is_ok());
     }
 }

@@ -132,7 +132,7 @@ impl Refusals {
         let label = label.as_deref().unwrap_or("a client");
         if reason == LimitExceeded::PerKey
             && let Some(address) = address
-            && self.is_news_of_a_crowd(address)
+            && self.is_new_crowd(address)
         {
             log::warn!(
                 "{label} has used up its share of {resource}, and more than {CROWD} identities use it: if it is a proxy or \
@@ -160,7 +160,7 @@ impl Refusals {
     }
 
     /// Whether many identities use this address, and no warning was logged for it.
-    fn is_news_of_a_crowd(&self, address: AddressKey) -> bool {
+    fn is_new_crowd(&self, address: AddressKey) -> bool {
         let mut crowds = self.crowds.lock();
         let crowd = crowds.by_address.peek(&address);
         crowd.is_some_and(|crowd| crowd.identities.len() > CROWD)
@@ -201,13 +201,13 @@ mod tests {
         for _ in 0..CROWD {
             refusals.saw(address(1), Identity::random().identity_key(), now);
         }
-        assert!(!refusals.is_news_of_a_crowd(address(1)));
+        assert!(!refusals.is_new_crowd(address(1)));
         let last = Identity::random().identity_key();
         refusals.saw(address(1), last, now);
         refusals.saw(address(2), last, now);
-        assert!(!refusals.is_news_of_a_crowd(address(2)));
-        assert!(refusals.is_news_of_a_crowd(address(1)));
-        assert!(!refusals.is_news_of_a_crowd(address(1)));
+        assert!(!refusals.is_new_crowd(address(2)));
+        assert!(refusals.is_new_crowd(address(1)));
+        assert!(!refusals.is_new_crowd(address(1)));
     }
 
     #[test]
@@ -217,6 +217,6 @@ mod tests {
             let at = now + Duration::from_secs(60 * minute);
             refusals.saw(address(1), Identity::random().identity_key(), at);
         }
-        assert!(!refusals.is_news_of_a_crowd(address(1)));
+        assert!(!refusals.is_new_crowd(address(1)));
     }
 }

@@ -180,13 +180,13 @@ impl Checked {
             .certificate_type
             .parse()
             .map_err(|_| CertificateError::Type)?;
-        let asked = demand
+        let demanded = demand
             .fields_of(&certificate_type)
             .ok_or(CertificateError::Type)?;
-        let hidden = asked
+        let missing = demanded
             .iter()
             .find(|name| !wire.fields.contains_key(*name) || !wire.keyring.contains_key(*name));
-        if let Some(name) = hidden {
+        if let Some(name) = missing {
             return Err(CertificateError::NotRevealed(name.clone()));
         }
         let signature = hex::decode(&wire.signature).map_err(|_| CertificateError::Signature)?;
@@ -222,8 +222,8 @@ impl Checked {
         if !matches!(verified, Some(Ok(true))) {
             return Err(CertificateError::Signature);
         }
-        let asked = demand.fields_of(&self.certificate_type);
-        let fields = asked.into_iter().flatten().map(|name| {
+        let demanded = demand.fields_of(&self.certificate_type);
+        let fields = demanded.into_iter().flatten().map(|name| {
             let value = self.decrypt(name, keys);
             let value = value.ok_or_else(|| CertificateError::Undecryptable(name.clone()))?;
             Ok((name.clone(), value))

@@ -226,8 +226,8 @@ impl MessageBoxClient {
             if left == Some(0) {
                 break;
             }
-            let asked = left.map(|left| u32::try_from(left).unwrap_or(MAX_LIMIT).min(MAX_LIMIT));
-            let page = self.list_page(message_box, from, asked).await?;
+            let wanted = left.map(|left| u32::try_from(left).unwrap_or(MAX_LIMIT).min(MAX_LIMIT));
+            let page = self.list_page(message_box, from, wanted).await?;
             whole.messages.extend(page.messages);
             whole.oversized.extend(page.oversized);
             whole.next = page.next;

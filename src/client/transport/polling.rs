@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -15,7 +14,7 @@ use crate::outbound::http::read;
 /// Received packets that may be queued before the client polls again.
 const MAX_WAITING: usize = 1024;
 /// Maximum packets of one payload. No MessageBox server sends more.
-pub(super) const MAX_PACKETS: usize = 100_000;
+const MAX_PACKETS: usize = 100_000;
 /// Largest response to sent packets in bytes. Usually it is `ok`.
 const MAX_ACCEPTED: usize = 64 * 1024;
 /// The server's ping ends a poll, after 25 s by default.
@@ -39,17 +38,11 @@ impl Drop for Polling {
 impl Polling {
     /// Opens a session. The server's open packet is the first packet.
     pub(super) async fn connect(http: &reqwest::Client, url: &str) -> Result<Self, ClientError> {
-        let opened = get(http, url).await?;
-        let mut packets = decode_payload(opened, MAX_PACKETS)?.into_iter();
-        let Some(Packet::Open(json)) = packets.next() else {
-            return Err(ClientError::Unexpected("no open packet"));
-        };
-        let sid = session_id(&json).ok_or(ClientError::Unexpected("an open packet without sid"))?;
+        let (sid, packets) = open(http, url).await?;
         let url = format!("{url}&sid={sid}");
         let (sender, receiver) = mpsc::channel(MAX_WAITING);
-        // The channel is empty and larger than the packets that came with the open packet.
-        let _ = sender.try_send(Ok(Packet::Open(json.clone())));
         for packet in packets {
+            // The channel is empty and larger than the packets that came with the open packet.
             let _ = sender.try_send(Ok(packet));
         }
         let polls = tokio::spawn(poll(http.clone(), url.clone(), sender));
@@ -87,9 +80,19 @@ impl Polling {
     }
 }
 
-pub(super) fn session_id(open: &str) -> Option<String> {
-    let open: serde_json::Value = serde_json::from_str(open).ok()?;
-    Some(open.get("sid")?.as_str()?.to_owned())
+/// Opens a session. Returns its id, and the packets of the first poll, starting with the open packet.
+pub(super) async fn open(
+    http: &reqwest::Client,
+    url: &str,
+) -> Result<(String, Vec<Packet>), ClientError> {
+    let packets = get(http, url).await?;
+    let Some(Packet::Open(json)) = packets.first() else {
+        return Err(ClientError::Unexpected("no open packet"));
+    };
+    let json: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
+    let sid = json.get("sid").and_then(serde_json::Value::as_str);
+    let sid = sid.ok_or(ClientError::Unexpected("an open packet without sid"))?;
+    Ok((sid.to_owned(), packets))
 }
 
 async fn poll(
@@ -98,11 +101,9 @@ async fn poll(
     packets: mpsc::Sender<Result<Packet, ClientError>>,
 ) {
     loop {
-        let body = get(&http, &url).await;
-        let decoded = body.and_then(|body| Ok(decode_payload(body, MAX_PACKETS)?));
-        match decoded {
-            Ok(decoded) => {
-                for packet in decoded {
+        match get(&http, &url).await {
+            Ok(received) => {
+                for packet in received {
                     let is_last = packet == Packet::Close;
                     if packets.send(Ok(packet)).await.is_err() || is_last {
                         return;
@@ -118,10 +119,11 @@ async fn poll(
     }
 }
 
-pub(super) async fn get(http: &reqwest::Client, url: &str) -> Result<Bytes, ClientError> {
+/// Polls once.
+pub(super) async fn get(http: &reqwest::Client, url: &str) -> Result<Vec<Packet>, ClientError> {
     let answer = http.get(url).timeout(POLL_TIMEOUT).send().await?;
-    let answer = check(answer).await?;
-    Ok(read(answer, MAX_ANSWER).await?.into())
+    let body = read(check(answer).await?, MAX_ANSWER).await?;
+    Ok(decode_payload(body.into(), MAX_PACKETS)?)
 }
 
 async fn check(answer: reqwest::Response) -> Result<reqwest::Response, ClientError> {

@@ -2,9 +2,9 @@
 
 use crate::client::address::ServerAddress;
 use crate::client::error::ClientError;
-use crate::engineio::{Frame, Packet, decode_payload};
+use crate::engineio::{Frame, Packet};
 
-use super::polling::{MAX_PACKETS, get, session_id};
+use super::polling::{get, open};
 use super::websocket::Websocket;
 
 /// The data of the ping and the pong that test the websocket.
@@ -16,11 +16,7 @@ pub(super) async fn upgrade(
     address: &ServerAddress,
 ) -> Result<Websocket, ClientError> {
     let url = address.polling_url();
-    let opened = decode_payload(get(http, &url).await?, MAX_PACKETS)?;
-    let Some(Packet::Open(json)) = opened.first() else {
-        return Err(ClientError::Unexpected("no open packet"));
-    };
-    let sid = session_id(json).ok_or(ClientError::Unexpected("an open packet without sid"))?;
+    let (sid, opened) = open(http, &url).await?;
     let url = format!("{url}&sid={sid}");
     let probed = async {
         let url = format!("{}&sid={sid}", address.websocket_url());
@@ -36,7 +32,6 @@ pub(super) async fn upgrade(
     // moves.
     let (mut websocket, polled) = tokio::try_join!(probed, get(http, &url))?;
     websocket.send(Frame::from(&Packet::Upgrade)).await?;
-    let polled = decode_payload(polled, MAX_PACKETS)?;
     let before = opened.into_iter().chain(polled);
     Ok(websocket.preceded_by(before.filter(|packet| *packet != Packet::Noop)))
 }
