@@ -20,6 +20,10 @@ use crate::throttle::Throttle;
 use super::counts::EventCounts;
 use super::lost_sessions::LostSessions;
 
+/// How long sessions of closed sockets are kept for frames that clients still send in them.
+const LOST_SESSION_TTL: Duration = Duration::from_secs(300);
+const MAX_LOST_SESSIONS: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+
 /// Times and bounds of sockets.
 #[derive(Debug, Clone)]
 pub struct AuthSocketSettings {
@@ -30,10 +34,6 @@ pub struct AuthSocketSettings {
     pub revival_delay: Duration,
     /// Frames of a lost session that are held until a handshake, and as many that are held until certificates arrive.
     pub max_held_frames: usize,
-    /// How long sessions of closed sockets are kept for such frames.
-    pub lost_session_ttl: Duration,
-    /// The largest number of those sessions.
-    pub max_lost_sessions: NonZeroUsize,
     /// Bounds of the BRC-103 sessions of a socket.
     pub peer: PeerConfig,
     /// The certificates that a client must show before it is served.
@@ -76,7 +76,7 @@ pub struct AuthSocketService {
     /// The path that messages take.
     pub delivery: Delivery,
     /// The namespaces and bounds of Socket.IO.
-    pub socketio: Arc<socketio::Config>,
+    pub socketio: Arc<SocketIoConfig>,
     /// The times and bounds of sockets.
     pub settings: AuthSocketSettings,
     /// How fast sockets and identities may send. A reload replaces it.
@@ -111,10 +111,7 @@ impl AuthSocketService {
             rooms,
             delivery,
             socketio: Arc::new(socketio),
-            lost: Mutex::new(LostSessions::new(
-                settings.max_lost_sessions,
-                settings.lost_session_ttl,
-            )),
+            lost: Mutex::new(LostSessions::new(MAX_LOST_SESSIONS, LOST_SESSION_TTL)),
             addresses: Arc::default(),
             outbound: OutboundMemory::default(),
             waiting: KeyedBudget::of_shared_bytes(settings.max_waiting_bytes)

@@ -13,7 +13,7 @@ use crate::limits::{AddressKey, Cost, LimitExceeded, Owner, Permit, Share, Token
 use crate::live::LiveReader;
 use crate::rooms::Member;
 use crate::socket::{Application, Link, Opening, OpeningRefused, Socket, TooFast};
-use crate::socketio;
+use crate::socketio::SocketIoClient;
 
 use super::service::{AuthSocketService, SocketRates};
 use super::state::framer::{EventFramer, PendingFrame};

@@ -158,8 +158,8 @@ impl<A: Application> Socket<A> {
     fn handle_event(&mut self, event: EngineEvent, now: Instant, ctx: &mut Context<Self>) {
         match event {
             // Unanswered, so the client sends the message again to another server.
-            Event::Message(_) if self.ending.is_some() => {}
-            Event::Message(data) => {
+            EngineEvent::Message(_) if self.ending.is_some() => {}
+            EngineEvent::Message(data) => {
                 let mut link = Link::new(self.sid, &mut self.connection, now);
                 self.application.received(data, &mut link, ctx);
             }

@@ -68,7 +68,7 @@ pub(super) async fn respond_unsigned(
         FOLDER | DASHBOARD => is_read && !guard.is_closed(),
         _ => false,
     };
-    if !is_open && !guard.admits(&asker(request)) {
+    if !is_open && !guard.admits(&requester(request)) {
         return None;
     }
     match admin_request.path {
@@ -93,7 +93,7 @@ pub(super) async fn answer_signed(
 ) -> Option<RouteReply> {
     let admin = state.admin.as_ref()?;
     let guard = admin.guard.get();
-    let is_admin = guard.admits_identity(caller) || guard.admits(&asker(request));
+    let is_admin = guard.admits_identity(caller) || guard.admits(&requester(request));
     if !is_admin {
         return None;
     }
@@ -105,11 +105,11 @@ pub(super) async fn answer_signed(
     answer(&admin_request, admin).await
 }
 
-fn asker(request: &HttpRequest) -> AdminRequest<'_> {
+fn requester(request: &HttpRequest) -> AdminRequester<'_> {
     let headers = request.headers();
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let is_there = |name: HeaderName| headers.contains_key(name);
-    AdminRequest {
+    AdminRequester {
         peer: request.peer_addr().map(|peer| peer.ip()),
         authorization: text(header::AUTHORIZATION),
         host: text(header::HOST),

@@ -79,7 +79,7 @@ impl Sessions {
 
     /// Whether a request has verified on this session in this process.
     pub(super) fn is_authenticated(&self, own_nonce: &str) -> bool {
-        self.lock().is_proven(own_nonce)
+        self.lock().is_authenticated(own_nonce)
     }
 
     pub(super) fn remove(&self, own_nonce: &str) {
@@ -128,7 +128,7 @@ impl Sessions {
                 known.session.consume(nonce)?;
                 return Ok(known.session);
             }
-            local.take_up(Arc::clone(&session), Instant::now())
+            local.resume(Arc::clone(&session), Instant::now())
         };
         log::debug!("resumed a session of {:?}", session.peer());
         self.end(displaced).await;
