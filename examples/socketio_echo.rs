@@ -28,9 +28,9 @@ const TURN: Duration = Duration::from_millis(2);
 
 /// Answers `message` with `message-back` and acknowledges `message-with-ack`, both with the same arguments.
 struct Echo {
-    connection: socketio::Connection,
+    connection: SocketIoClient,
     /// Packets queued until the pause after a confirmation is over.
-    waiting: Vec<Packet>,
+    waiting: Vec<SocketIoPacket>,
     turn: Option<Instant>,
 }
 
@@ -85,7 +85,7 @@ impl Echo {
     }
 }
 
-fn answer(namespace: Namespace, event: &EventBody) -> Option<Packet> {
+fn answer(namespace: Namespace, event: &EventBody) -> Option<SocketIoPacket> {
     // The arguments follow the name, which is a string without escapes in both cases.
     let arguments = |name: &str| event.data.strip_prefix(&format!("[\"{name}\""));
     let body = if let Some(rest) = arguments("message") {

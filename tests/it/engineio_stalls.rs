@@ -63,7 +63,7 @@ async fn a_client_that_stops_reading_is_cut_off_at_the_outbound_limit() {
 #[actix_web::test]
 async fn the_connection_of_a_stalled_client_is_shut_down() {
     // Late enough that the client stalls before its heartbeat ends it.
-    let server = EchoServer::start(Config {
+    let server = EchoServer::start(EngineConfig {
         ping_interval: Duration::from_secs(3),
         ..quick()
     });

@@ -56,8 +56,8 @@ async fn near_and_far(
 /// Waits until a node's watermark covers everything stored so far. The node reads it twice per second.
 async fn marked(node: &TestServer) {
     let stored = node.db.last_message_id().await.unwrap();
-    let outward = node.cluster.as_ref().unwrap().outward();
-    eventually("the watermark", || outward.latest_mark() >= stored).await;
+    let publisher = node.cluster.as_ref().unwrap().publisher();
+    eventually("the watermark", || publisher.watermark() >= stored).await;
 }
 
 pub async fn connected(nodes: &[&TestServer], expected: bool) {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use actix::Context;
-use messagebox::engineio::{CloseReason, Config, Data, TransportKind};
+use messagebox::engineio::{CloseReason, Data, EngineConfig, TransportKind};
 use messagebox::socket::{Application, Link, Socket};
 
 use crate::client::Party;
@@ -32,7 +32,7 @@ impl Party for Log {
     }
 }
 
-pub fn pair(transport: TransportKind, config: Config) -> Pair<Log, Log> {
+pub fn pair(transport: TransportKind, config: EngineConfig) -> Pair<Log, Log> {
     Pair::new(transport, config, Log::default, Log::default())
 }
 

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use messagebox::engineio::{CloseReason, Config, Frame, TransportKind};
+use messagebox::engineio::{CloseReason, EngineConfig, Frame, TransportKind};
 
 use crate::client::ClientEnd;
 use crate::log::{Log, pair};
@@ -31,7 +31,7 @@ fn exchange(pair: &mut Pair<Log, Log>, upgrades: bool) {
 
 /// How many things are sent when nothing is lost.
 fn sent(transport: TransportKind, upgrades: bool) -> usize {
-    let mut pair = pair(transport, Config::default());
+    let mut pair = pair(transport, EngineConfig::default());
     exchange(&mut pair, upgrades);
     pair.run_for(ms(100));
     pair.assert_exchanged(20);
@@ -51,7 +51,7 @@ fn a_lost_request_or_answer_ends_a_polling_session_without_a_gap() {
                 Fate::Arrives
             }
         };
-        let mut pair = pair(TransportKind::Polling, Config::default()).with_network(network);
+        let mut pair = pair(TransportKind::Polling, EngineConfig::default()).with_network(network);
         exchange(&mut pair, false);
         pair.run_for(HEARTBEAT + ms(100));
         pair.assert_beginnings();
@@ -75,7 +75,7 @@ fn a_connection_cut_at_any_step_ends_both_ends_after_their_heartbeat_without_a_g
                     Fate::Cut
                 }
             };
-            let mut pair = pair(transport, Config::default()).with_network(network);
+            let mut pair = pair(transport, EngineConfig::default()).with_network(network);
             exchange(&mut pair, upgrades);
             pair.run_for(HEARTBEAT + ms(100));
             pair.assert_beginnings();
@@ -89,7 +89,7 @@ fn a_connection_cut_at_any_step_ends_both_ends_after_their_heartbeat_without_a_g
 fn a_connection_reset_at_any_time_ends_both_ends_without_a_gap() {
     for transport in TransportKind::ALL {
         for time in 0..60 {
-            let mut pair = pair(transport, Config::default());
+            let mut pair = pair(transport, EngineConfig::default());
             pair.run_for(ms(6));
             for number in 0..10 {
                 pair.exchange(number);
@@ -125,7 +125,7 @@ fn a_lost_ping_or_pong_ends_the_session_exactly_after_its_heartbeat() {
                 };
                 if is_lost { Fate::Lost } else { Fate::Arrives }
             };
-            let mut pair = pair(transport, Config::default()).with_network(network);
+            let mut pair = pair(transport, EngineConfig::default()).with_network(network);
             // The session begins when the first request arrives.
             pair.run_for(HEARTBEAT + ms(2));
             assert_eq!((pair.server().end, pair.client.end), (None, None));
@@ -151,7 +151,7 @@ fn pings_and_pongs_keep_an_idle_session_for_an_hour() {
             counted.set(counted.get() + u32::from(is_ping));
             Fate::Arrives
         };
-        let mut pair = pair(transport, Config::default()).with_network(network);
+        let mut pair = pair(transport, EngineConfig::default()).with_network(network);
         pair.run_for(Duration::from_secs(60 * 60));
         assert_eq!((pair.server().end, pair.client.end), (None, None));
         // One ping in 25 s, after the pong of the one before.
@@ -165,7 +165,7 @@ fn pings_and_pongs_keep_an_idle_session_for_an_hour() {
 #[test]
 fn a_session_that_the_server_closes_ends_after_everything_has_arrived() {
     for transport in TransportKind::ALL {
-        let mut pair = pair(transport, Config::default());
+        let mut pair = pair(transport, EngineConfig::default());
         pair.run_for(ms(6));
         pair.exchange(0);
         let now = pair.now;

@@ -1,4 +1,4 @@
-//! AuthSocketSession on both sides: the server's application, and a client whose every frame a test can keep and repeat.
+//! AuthSocket on both sides: the server's application, and a client whose every frame a test can keep and repeat.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -7,15 +7,19 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use messagebox::auth::{AuthMessage, Handled, Identity, Peer, PeerConfig, SharedPayload};
-use messagebox::authsocket::{AuthSocketService, AuthSocketSession, AuthSocketSettings};
+use messagebox::authsocket::{
+    AuthSocketService, AuthSocketSession, AuthSocketSettings, SocketRates,
+};
 use messagebox::db::{DatabaseUrl, DbHandle, DbSettings};
-use messagebox::delivery::{Delivery, Paying};
-use messagebox::engineio::{Config, TransportKind};
+use messagebox::delivery::{Delivery, PaymentConfig};
+use messagebox::engineio::{EngineConfig, TransportKind};
 use messagebox::ids::{RoomId, Sid};
-use messagebox::payments::Keeper;
+use messagebox::limits::{BucketRates, Rate};
+use messagebox::payments::PaymentStore;
 use messagebox::rooms::{RoomSettings, RoomsHandle};
 use messagebox::socket::{Application as _, Opening};
-use messagebox::socketio;
+use messagebox::socketio::SocketIoConfig;
+use messagebox::throttle::Throttle;
 use serde_json::{Value, json};
 
 use crate::client::Party;
@@ -50,15 +54,12 @@ impl Process {
         let url = DatabaseUrl::parse(&url).unwrap();
         let db = DbHandle::open(&DbSettings::new(url), None).unwrap();
         let identity = Arc::new(Identity::random());
-        let paying = Paying {
+        let paying = PaymentConfig {
             identity: Arc::clone(&identity),
-            cashier: Arc::new(Keeper),
+            cashier: Arc::new(PaymentStore),
             headers: None,
         };
-        let mut settings = AuthSocketSettings {
-            auth_timeout: LONG,
-            ..AuthSocketSettings::default()
-        };
+        let mut settings = settings();
         change(&mut settings);
         let service = service(
             identity,
@@ -91,10 +92,14 @@ impl Process {
 
     /// A client of this process, over a websocket with default heartbeats.
     pub fn pair(&self, member: Member) -> Pair<AuthSocketSession, Member> {
-        self.pair_with(Config::default(), member)
+        self.pair_with(EngineConfig::default(), member)
     }
 
-    pub fn pair_with(&self, config: Config, member: Member) -> Pair<AuthSocketSession, Member> {
+    pub fn pair_with(
+        &self,
+        config: EngineConfig,
+        member: Member,
+    ) -> Pair<AuthSocketSession, Member> {
         let service = Rc::clone(&self.service);
         let open = move || {
             let opening = Opening {
@@ -119,15 +124,40 @@ impl Process {
     }
 }
 
+fn settings() -> AuthSocketSettings {
+    let unlimited = BucketRates {
+        frames: Rate::new(0, Duration::ZERO),
+        bytes: Rate::new(0, Duration::ZERO),
+    };
+    AuthSocketSettings {
+        auth_timeout: LONG,
+        revival_delay: Duration::from_secs(3),
+        max_held_frames: 8,
+        peer: PeerConfig::default(),
+        certificates: None,
+        rates: SocketRates {
+            socket: unlimited,
+            identity: unlimited,
+        },
+        max_sockets_per_identity: usize::MAX,
+        max_delay: Duration::from_secs(10),
+        pace: Throttle::PUBLISHED_CLIENTS,
+        max_paced_bytes: 2 * 1024 * 1024,
+        keep_alive: Duration::from_secs(600),
+        max_json_depth: 128,
+        max_waiting_bytes: 64 * 1024 * 1024,
+    }
+}
+
 fn service(
     identity: Arc<Identity>,
     rooms: RoomsHandle,
     delivery: Delivery,
     settings: AuthSocketSettings,
 ) -> AuthSocketService {
-    let socketio = socketio::Config {
+    let socketio = SocketIoConfig {
         connect_timeout: LONG,
-        ..socketio::Config::default()
+        ..SocketIoConfig::default()
     };
     AuthSocketService::new(identity, rooms, delivery, socketio, settings)
 }

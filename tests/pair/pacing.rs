@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use messagebox::authsocket::AuthSocketSession;
-use messagebox::engineio::Config;
-use messagebox::limits::Throttle;
+use messagebox::engineio::EngineConfig;
+use messagebox::throttle::Throttle;
 use serde_json::json;
 
 use crate::member::{Greeting, Member, Process};
@@ -94,10 +94,10 @@ async fn a_client_is_read_no_faster_than_its_answers_leave() {
 /// Its pongs wait behind its requests.
 #[actix_web::test]
 async fn a_client_that_is_left_unread_outlives_its_heartbeat() {
-    let config = Config {
+    let config = EngineConfig {
         ping_interval: ms(2_000),
         ping_timeout: ms(500),
-        ..Config::default()
+        ..EngineConfig::default()
     };
     let process = Process::start();
     let mut pair = process.pair_with(config, Member::new(Greeting::Authenticates(None)));

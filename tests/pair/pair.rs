@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use messagebox::engineio::{Config, Frame, TransportKind};
+use messagebox::engineio::{EngineConfig, Frame, TransportKind};
 use messagebox::socket::Application;
 
 use crate::client::{Client, Party};
@@ -66,7 +66,7 @@ pub struct Pair<A: Application, P> {
     /// Sessions whose client has connected anew before the server noticed.
     half_open: Vec<Server<A>>,
     open: Box<dyn FnMut() -> A>,
-    config: Arc<Config>,
+    config: Arc<EngineConfig>,
     in_flight: BTreeMap<(Instant, usize), Wire>,
     sent: usize,
     is_cut: bool,
@@ -85,7 +85,7 @@ impl<A: Application, P: Party> Pair<A, P> {
     /// A client that connects over `transport` as soon as the clock moves.
     pub fn new(
         transport: TransportKind,
-        config: Config,
+        config: EngineConfig,
         open: impl FnMut() -> A + 'static,
         party: P,
     ) -> Self {

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use actix::Context;
 use messagebox::engineio::{
-    CloseReason, Config, Connection, Event, Frame, Packet, Transmit, TransportKind, decode_payload,
-    encode_payload,
+    CloseReason, EngineConfig, EngineEvent, EngineSession, Frame, Packet, Transmit, TransportKind,
+    decode_payload, encode_payload,
 };
 use messagebox::ids::Sid;
 use messagebox::limits::Cost;
@@ -15,7 +15,7 @@ use messagebox::socket::{Application, Link, Socket};
 use crate::pair::Wire;
 
 pub struct Server<A: Application> {
-    pub engine: Connection,
+    pub engine: EngineSession,
     pub application: A,
     /// Why the session ended.
     pub end: Option<CloseReason>,
@@ -31,14 +31,14 @@ pub struct Server<A: Application> {
 impl<A: Application> Server<A> {
     pub fn new(
         transport: TransportKind,
-        config: Arc<Config>,
+        config: Arc<EngineConfig>,
         application: A,
         now: Instant,
     ) -> Self {
         let sid = Sid::random();
         Self {
             max_packets: config.max_packets_per_payload,
-            engine: Connection::new(sid, transport, config, now),
+            engine: EngineSession::new(sid, transport, config, now),
             application,
             end: None,
             context: Context::new(),
@@ -192,13 +192,13 @@ impl<A: Application> Server<A> {
     fn drain_events(&mut self, now: Instant) {
         while let Some(event) = self.engine.poll_event() {
             match event {
-                Event::Message(data) => {
+                EngineEvent::Message(data) => {
                     let mut link = Link::new(self.sid, &mut self.engine, now);
                     self.application
                         .received(data, &mut link, &mut self.context);
                 }
-                Event::Upgraded => self.websocket = self.probe.take(),
-                Event::Closed(reason) => {
+                EngineEvent::Upgraded => self.websocket = self.probe.take(),
+                EngineEvent::Closed(reason) => {
                     self.end = Some(reason);
                     self.application.closed(reason, &mut self.context);
                 }

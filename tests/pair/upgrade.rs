@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use messagebox::engineio::{Config, Frame, TransportKind};
+use messagebox::engineio::{EngineConfig, Frame, TransportKind};
 
 use crate::client::ClientEnd;
 use crate::log::{Log, pair};
@@ -15,7 +15,7 @@ const fn ms(millis: u64) -> Duration {
 }
 
 fn polling(http: u64, websocket: u64) -> Pair<Log, Log> {
-    let pair = pair(TransportKind::Polling, Config::default());
+    let pair = pair(TransportKind::Polling, EngineConfig::default());
     let mut pair = pair.with_latency(ms(http), ms(websocket));
     // Until the session is open.
     pair.run_for(ms(2 * http));

@@ -160,7 +160,7 @@ mod tests {
             own.push_str("sd");
             Ok::<_, ()>(2)
         });
-        frames.push(around.unwrap());
+        frames.push(shared.unwrap());
         feed.push(frames);
         let goodbye = futures_util::stream::iter([Ok(Bytes::from_static(b"\x88\x00"))]);
         let body = WebsocketBody::new(feed, goodbye);

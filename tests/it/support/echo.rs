@@ -56,8 +56,8 @@ pub struct EchoServer {
 }
 
 /// Short times for fast tests: those of the official suites.
-pub fn quick() -> Config {
-    Config {
+pub fn quick() -> EngineConfig {
+    EngineConfig {
         ping_interval: Duration::from_millis(300),
         ping_timeout: Duration::from_millis(200),
         max_payload: 1_000_000,
@@ -75,12 +75,12 @@ pub fn calm() -> EngineConfig {
 
 impl EchoServer {
     /// With two workers, so that different threads serve the two transports of a session.
-    pub fn start(config: Config) -> Self {
+    pub fn start(config: EngineConfig) -> Self {
         Self::with_workers(config, 2)
     }
 
     /// With one worker, which handles requests in the order of their arrival.
-    pub fn one_worker(config: Config) -> Self {
+    pub fn one_worker(config: EngineConfig) -> Self {
         Self::with_workers(config, 1)
     }
 

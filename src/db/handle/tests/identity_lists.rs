@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::db::{listed_identities, set_listed};
-use crate::limits::NotServed;
 use crate::model::IdentityList::{Allow, Block};
 use crate::model::NotServed;
 
