@@ -37,10 +37,11 @@ use actix_web::dev::{Server as HttpService, ServerHandle};
 use tokio::sync::Notify;
 
 use crate::admin::{Admin, StatusSources, StopAdmin};
+use crate::auth::Identity;
 use crate::authsocket::{AuthSocketService, AuthSocketSession};
 use crate::cluster::Cluster;
 use crate::config::{ConfigError, Settings, load_identity};
-use crate::db::DbHandle;
+use crate::db::{DbHandle, DbSettings};
 use crate::delivery::Delivery;
 use crate::health::Health;
 use crate::http::{Extras, HttpState};
@@ -49,6 +50,7 @@ use crate::limits::OutboundMemory;
 use crate::live::Live;
 use crate::panics;
 use crate::push::PushHandle;
+use crate::rooms::RoomsHandle;
 use crate::socket::SocketTable;
 
 use application::{ServerParts, endpoint, extras, http_state, listen};
@@ -105,6 +107,30 @@ impl std::fmt::Debug for Server {
     }
 }
 
+/// Opens the database. Warns of limits of a database server that are too small for the settings.
+fn open_database(
+    settings: &Settings,
+    database: &DbSettings,
+    rooms: &RoomsHandle,
+) -> Result<DbHandle, ServerError> {
+    let on_commit = rooms.registry().clone().recipient();
+    let db = DbHandle::open(database, Some(on_commit))?;
+    warn_of_small_packets(&db, settings);
+    warn_of_large_bodies(settings);
+    Ok(db)
+}
+
+fn start_delivery(
+    settings: &Settings,
+    identity: &Arc<Identity>,
+    db: &DbHandle,
+    push: Option<&PushHandle>,
+) -> Delivery {
+    let paying = Arc::new(paying(settings, identity));
+    let notify = notifier::notifier(settings, push);
+    Delivery::new(db.clone(), paying, notify).with_max_message_bytes(max_message_bytes(settings))
+}
+
 impl Server {
     /// Starts everything. Must be called inside an actix system.
     ///
@@ -124,16 +150,10 @@ impl Server {
         let outbound = OutboundMemory::new(settings.server.max_buffered_bytes / 2);
         let peers = ClusterPeers::prepare(settings, outbound.clone())?;
         let rooms = peers.rooms.clone();
-        let on_commit = rooms.registry().clone().recipient();
-        let db = DbHandle::open(&database, Some(on_commit))?;
-        warn_of_small_packets(&db, settings);
-        warn_of_large_bodies(settings);
+        let db = open_database(settings, &database, &rooms)?;
         let cluster = peers.start(&identity, &db)?;
-        let paying = Arc::new(paying(settings, &identity));
         let push = fcm.map(|fcm| notifier::start_push(fcm, settings, &db));
-        let notify = notifier::notifier(settings, push.as_ref());
-        let delivery = Delivery::new(db.clone(), paying, notify)
-            .with_max_message_bytes(max_message_bytes(settings));
+        let delivery = start_delivery(settings, &identity, &db, push.as_ref());
         let addresses = Arc::new(address_limits(settings));
         let service = AuthSocketService::new(
             Arc::clone(&identity),
@@ -176,10 +196,7 @@ impl Server {
         let key = identity.identity_key();
         let info = Live::new(info::info(settings, key, certificates.is_some()));
         let parts = ServerParts {
-            endpoint: settings
-                .socket
-                .enabled
-                .then(|| endpoint(settings, &sockets, &service, &state)),
+            endpoint: endpoint(settings, &sockets, &service, &state),
             state: state.clone(),
             extras: Extras {
                 home: Some(home::home(settings, &info.get())),

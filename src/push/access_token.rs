@@ -106,10 +106,10 @@ impl AccessToken {
             "iat": now,
             "exp": now + ASSERTION_SECONDS,
         });
-        let mut header = json!({ "typ": "JWT", "alg": "RS256" });
-        if let Some(key_id) = &account.key_id {
-            header["kid"] = key_id.as_str().into();
-        }
+        let header = match &account.key_id {
+            Some(key_id) => json!({ "typ": "JWT", "alg": "RS256", "kid": key_id }),
+            None => json!({ "typ": "JWT", "alg": "RS256" }),
+        };
         let unsigned = || NoToken::later("the assertion could not be signed");
         let assertion = signed(&header, &claims, &account.key).ok_or_else(unsigned)?;
         let answer = client

@@ -84,9 +84,9 @@ pub(super) fn endpoint(
     sockets: &Arc<SocketTable<AuthSocketSession>>,
     service: &Arc<AuthSocketService>,
     state: &HttpState,
-) -> Endpoint<AuthSocketSession> {
+) -> Option<Endpoint<AuthSocketSession>> {
     let service = Arc::clone(service);
-    Endpoint {
+    settings.socket.enabled.then(|| Endpoint {
         config: Arc::new(engineio_config(settings)),
         table: Arc::clone(sockets),
         bodies: state.bodies.clone(),
@@ -94,7 +94,7 @@ pub(super) fn endpoint(
         open: Arc::new(move |opening: &Opening| {
             AuthSocketSession::new(Arc::clone(&service), opening)
         }),
-    }
+    })
 }
 
 pub(super) fn http_state(

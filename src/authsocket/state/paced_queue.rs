@@ -66,7 +66,7 @@ pub(crate) enum PushRefused {
 pub(crate) struct PacedQueue<T> {
     pace: Throttle,
     window: ThrottleWindow,
-    /// SendStatus before `stream`, in order.
+    /// Sent before `stream`, in order.
     answers: BoundedQueue<T>,
     /// Deliveries, and answers that must not overtake them.
     stream: BoundedQueue<T>,

@@ -123,7 +123,7 @@ impl Inbound {
             first = changes.recv().await;
             if first.is_none() {
                 // The server is shutting down.
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Precedence, every variable, and what mistakes look like.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::time::Duration;
 
@@ -89,7 +90,7 @@ fn default_file() -> String {
         let (section, name) = key.path.rsplit_once('.').unwrap_or(("", key.path));
         if section != last_section {
             last_section = section;
-            text += &format!("\n[{section}]");
+            write!(text, "\n[{section}]").unwrap();
         }
         let line = match defaults.get(key.path) {
             Some(value) => format!("{name} = {value}"),
@@ -97,7 +98,7 @@ fn default_file() -> String {
             None => format!("# {name} = \"...\""),
         };
         let variables = key.variables.join(", ");
-        text += &format!("\n# {}. Env: {variables}.\n{line}", key.help);
+        write!(text, "\n# {}. Env: {variables}.\n{line}", key.help).unwrap();
     }
     text + "\n"
 }

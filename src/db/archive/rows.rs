@@ -159,7 +159,7 @@ macro_rules! tables {
             $($variant($row),)+
         }
 
-        /// ArchiveRow counts by table.
+        /// Row counts by table.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(deny_unknown_fields, default)]
         pub struct RowCounts {

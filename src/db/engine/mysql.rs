@@ -173,7 +173,7 @@ pub(crate) fn roll_back(connection: &mut MysqlConnection) -> QueryResult<()> {
     rolled_back.map(drop)
 }
 
-/// InnoDB refuses all writes in `READ COMMITTED` while the binary log format is `STATEMENT`.
+/// `InnoDB` refuses all writes in `READ COMMITTED` while the binary log format is `STATEMENT`.
 fn log_rows(connection: &mut MysqlConnection) -> Result<(), BoxError> {
     let query =
         "SELECT CAST(@@log_bin = 1 AND @@binlog_format = 'STATEMENT' AS SIGNED) AS `answer`";

@@ -213,7 +213,7 @@ fn without_earlier_changes<'a>(
     GroupState::new(lookup, results, now, quotas, TotalChanges::default())
 }
 
-/// LookupResults all lookup with one statement. SQLite takes one statement each, because it has no round trips.
+/// Looks all keys up with one statement. SQLite takes one statement each, because it has no round trips.
 fn look_up(
     connection: &mut AnyConnection,
     lookup: &LookupKeys<'_>,

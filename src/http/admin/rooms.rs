@@ -86,9 +86,7 @@ pub(super) async fn inspect(
     }))
 }
 
-fn part(request: &AdminRequest<'_>, room: RoomSummary) -> RoomSummary {
-    RoomSummary {
-        room: RoomId::new(request.shown(room.room.as_str())),
-        ..room
-    }
+fn part(request: &AdminRequest<'_>, mut room: RoomSummary) -> RoomSummary {
+    room.room = RoomId::new(request.shown(room.room.as_str()));
+    room
 }

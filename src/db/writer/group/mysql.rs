@@ -113,14 +113,14 @@ pub(super) fn look_up(
         );
         permissions.extend([of_sender, of_all]);
     }
-    let look_up = with_values!(LookUp {
+    let statement = with_values!(LookUp {
         boxes: json(&boxes)?,
         fees: json(&lookup.fees.list())?,
         permissions: json(&permissions)?,
         messages: json(&messages)?,
         totals: json(&totals)?,
     });
-    let rows: Vec<FoundRow> = look_up.load(connection)?;
+    let rows: Vec<FoundRow> = statement.load(connection)?;
     Ok(LookupResults::of(lookup, rows, now))
 }
 

@@ -81,7 +81,7 @@ pub(super) fn look_up(
     let permissions = lookup.permissions.list();
     let messages = lookup.messages.list();
     let totals = lookup.totals.list();
-    let look_up = with_values!(LookUp {
+    let statement = with_values!(LookUp {
         box_owners: boxes.iter().map(|(owner, _)| owner.to_hex()).collect(),
         box_names: boxes.iter().map(|(_, name)| *name).collect(),
         fees: lookup.fees.list(),
@@ -93,7 +93,7 @@ pub(super) fn look_up(
         identities: totals.iter().map(|(it, _)| it.to_hex()).collect(),
         roles: totals.iter().map(|(_, role)| role.word()).collect(),
     });
-    let rows: Vec<FoundRow> = look_up.load(connection)?;
+    let rows: Vec<FoundRow> = statement.load(connection)?;
     Ok(LookupResults::of(lookup, rows, now))
 }
 
