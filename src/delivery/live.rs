@@ -6,7 +6,7 @@ use crate::db::{Committed, MessagesStored};
 use crate::events::{LiveMessage, ServerEvent};
 use crate::ids::RoomId;
 use crate::model::NewMessage;
-use crate::rooms::{EventKey, StoredBatch, StoredMessage};
+use crate::rooms::{EventKey, StoredBatch, StoredEvent};
 use crate::telemetry::TraceId;
 
 impl StoredBatch for MessagesStored {
@@ -17,7 +17,7 @@ impl StoredBatch for MessagesStored {
     }
 }
 
-impl StoredMessage for Committed {
+impl StoredEvent for Committed {
     /// A message that came with a payment is only listed. Its event would hold no payment, and a client that acknowledges
     /// what it receives live would delete the coins.
     fn room(&self) -> Option<RoomId> {

@@ -40,14 +40,14 @@ pub struct Publish {
 /// The messages of one commit, as a message to the registry. It publishes their events in the order of storing.
 pub trait StoredBatch: Message<Result = ()> + Send + 'static {
     /// One stored message of the commit.
-    type Stored: StoredMessage;
+    type Stored: StoredEvent;
 
     /// The messages in the order of storing.
     fn messages(&self) -> &[Self::Stored];
 }
 
 /// What the registry needs of a stored message to publish its event.
-pub trait StoredMessage {
+pub trait StoredEvent {
     /// The room that gets the event. `None` for a message that is only listed.
     fn room(&self) -> Option<RoomId>;
 

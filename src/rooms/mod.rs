@@ -18,7 +18,7 @@ pub use cluster_events::{
     ClusterEvent, ClusterPublisher, CutOff, RemoteEvent, RemoteEvents, RotateDedup,
 };
 pub use commands::{
-    Admit, Deliver, GetRoomsStatus, Publish, RoomsStatus, SlowConsumer, StoredBatch, StoredMessage,
+    Admit, Deliver, GetRoomsStatus, Publish, RoomsStatus, SlowConsumer, StoredBatch, StoredEvent,
 };
 pub use dedup_window::EventKey;
 pub use handle::{Member, RoomsHandle};

@@ -31,8 +31,8 @@ async fn a_quiet_socket_is_sent_a_keep_alive_every_ten_minutes_once_it_is_authen
     pair.run_for(Duration::from_secs(60 * 60));
     let member = &pair.client.party;
     let sent: Vec<_> = member.events.iter().collect();
-    // Ten minutes and a random quarter of them, which differs between sockets.
-    assert!((5..=6).contains(&(sent.len() - 1)), "{}", sent.len());
+    // Ten minutes and up to a random quarter of them, which differs between sockets.
+    assert!((4..=6).contains(&(sent.len() - 1)), "{}", sent.len());
     for pair in sent.windows(2) {
         let quiet = pair[1].at - pair[0].at;
         let expected = Duration::from_secs(600)..=Duration::from_secs(751);

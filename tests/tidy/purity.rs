@@ -15,14 +15,14 @@ const IMPURE: [&str; 8] = [
 ];
 
 /// Rooms and single files that are pure: time and chance are arguments.
-const PURE: [&str; 28] = [
+const PURE: [&str; 27] = [
     "auth",
     "backoff",
     "beef_layout",
     "bounded_list",
     "cluster/channel",
     "cluster/envelope",
-    "cluster/subscriptions",
+    "cluster/inbound/subscriptions",
     "engineio",
     "events",
     "ids",
@@ -38,9 +38,8 @@ const PURE: [&str; 28] = [
     "overlay/host",
     "overlay/locking",
     "overlay/service_token",
-    "rooms/interest",
     "rooms/membership",
-    "rooms/seen",
+    "rooms/dedup_window",
     "rooms/topic",
     "socketio",
     "throttle",

@@ -8,7 +8,7 @@ const COMPARISONS: [&str; 4] = [
     "src/admin/guard.rs",
     "src/auth/identity.rs",
     "src/cluster/envelope.rs",
-    "src/http/migrate.rs",
+    "src/http/admin/migrate.rs",
 ];
 
 #[test]

@@ -10,13 +10,13 @@ pub(super) type Sealed = (String, Vec<u8>);
 /// An event stays here until it is confirmed. After a lost connection it is published again with the same sequence, so that
 /// other nodes count it once.
 #[derive(Default)]
-pub(super) struct InFlight {
+pub(super) struct InFlightEvents {
     events: Vec<Sealed>,
     /// Length of the batch that is being published.
     begun: usize,
 }
 
-impl InFlight {
+impl InFlightEvents {
     pub(super) fn extend(&mut self, events: impl Iterator<Item = Sealed>) {
         self.events.extend(events);
     }
@@ -51,7 +51,7 @@ mod tests {
         let mut all: Vec<Sealed> = (0..4).map(|n| sealed(n, BATCH_BYTES / 2)).collect();
         all.push(sealed(4, BATCH_BYTES * 9));
         all.extend((5..=5 + BATCH).map(|n| sealed(n, 0)));
-        let mut in_flight = InFlight::default();
+        let mut in_flight = InFlightEvents::default();
         in_flight.extend(all.clone().into_iter());
         let mut given = Vec::new();
         let mut counts = Vec::new();

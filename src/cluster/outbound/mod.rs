@@ -19,7 +19,7 @@ use super::link::{LinkError, RedisLink};
 use super::shared::ClusterShared;
 use super::timing::REPUBLISH_PAUSE;
 
-use in_flight::{BATCH, BATCH_BYTES, InFlight};
+use in_flight::{BATCH, BATCH_BYTES, InFlightEvents};
 
 /// Dropped events that are being read from the database.
 struct Republishing {
@@ -33,7 +33,7 @@ pub(super) struct Outbound {
     shared: Arc<ClusterShared>,
     db: DbHandle,
     sealer: Sealer,
-    in_flight: InFlight,
+    in_flight: InFlightEvents,
     republishing: Option<Republishing>,
 }
 
@@ -43,7 +43,7 @@ impl Outbound {
             shared,
             db,
             sealer,
-            in_flight: InFlight::default(),
+            in_flight: InFlightEvents::default(),
             republishing: None,
         }
     }

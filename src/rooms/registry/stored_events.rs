@@ -10,7 +10,7 @@ use actix::prelude::*;
 
 use crate::auth::SharedPayload;
 use crate::rooms::cluster_events::ClusterEvent;
-use crate::rooms::commands::{StoredBatch, StoredMessage};
+use crate::rooms::commands::{StoredBatch, StoredEvent};
 use crate::telemetry;
 
 use super::RoomRegistry;
@@ -67,7 +67,7 @@ impl RoomRegistry {
         }
     }
 
-    fn publish_stored(&mut self, message: &impl StoredMessage) {
+    fn publish_stored(&mut self, message: &impl StoredEvent) {
         let Some(room) = message.room() else { return };
         if !self.delivers(&room, |max| message.fits(max)) {
             return;
@@ -109,7 +109,7 @@ mod tests {
     /// Counts how often it is encoded.
     struct Counted(Rc<Cell<usize>>);
 
-    impl StoredMessage for Counted {
+    impl StoredEvent for Counted {
         fn room(&self) -> Option<RoomId> {
             Some(RoomId::new("lobby"))
         }
