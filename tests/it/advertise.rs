@@ -57,7 +57,7 @@ fn a_failing_wallet_is_reported_with_advice() {
         (absent().as_str(), 3, "could not be reached"),
         (&secret, 3, "could not be reached"),
         (&nonsense.url, 5, "could not be read"),
-        (&wallet.url, 1, "status 400, and says: \\u{1b}[2Jlocked"),
+        (&wallet.url, 1, "status 400; its message: \\u{1b}[2Jlocked"),
     ] {
         for arguments in [&["advertise", "--host", HOST][..], &["revoke"]] {
             let failed = run(&user, url, &overlay.url, arguments);

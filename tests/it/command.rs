@@ -30,7 +30,7 @@ fn a_key_is_made_once_and_for_its_owner_only() {
     let before = fs::read(&path).unwrap();
     let again = user.run(&["keygen"]);
     assert!(
-        again.code == 1 && again.err.contains("left as it is"),
+        again.code == 1 && again.err.contains("it is unchanged"),
         "{}",
         again.err
     );
@@ -85,7 +85,10 @@ fn a_key_comes_from_the_named_file_then_the_environment() {
 fn messages_are_sent_listed_and_acknowledged() {
     let server = TestServer::start();
     let (alice, bob) = (User::of(&server.http("")), User::of(&server.http("")));
-    assert_eq!(bob.run(&["list", "--human"]).human(), "nothing in inbox\n");
+    assert_eq!(
+        bob.run(&["list", "--human"]).human(),
+        "no messages in inbox\n"
+    );
     let (from, to) = (alice.key().to_hex(), bob.key().to_hex());
     let sent = alice.run(&["send", &to, "hello €"]).json();
     let id = message_id(&alice.identity(), bob.key(), "hello €").unwrap();

@@ -85,11 +85,11 @@ async fn every_line_is_an_object_and_those_of_one_message_bear_one_id() {
             .collect()
     };
     let (waits, stored, answered) = (
-        ids("messages wait"),
+        ids("messages are queued for storage"),
         ids("messages are stored"),
         ids("a message is answered"),
     );
-    let passed_on = ids("an event is passed on to 1 members");
+    let passed_on = ids("an event goes to 1 members");
     assert_eq!(
         (waits.len(), stored.len(), answered.len()),
         (3, 3, 2),
@@ -132,7 +132,10 @@ async fn text_has_the_id_too_and_a_wrong_level_changes_nothing() {
         let (_, id) = line.split_once("] id=").unwrap_or_else(|| panic!("{line}"));
         id.split_once(' ').unwrap().0.to_owned()
     };
-    assert_eq!(id("messages wait"), id("messages are stored"));
+    assert_eq!(
+        id("messages are queued for storage"),
+        id("messages are stored")
+    );
     assert!(!log.contains(TOKEN) && !log.contains(BODY));
     server.kill();
 }
@@ -257,7 +260,7 @@ async fn what_is_no_http_is_counted_and_named_at_debug_now_and_then() {
     assert_eq!(errors.collect::<Vec<_>>(), Vec::<&serde_json::Value>::new());
     let named = lines.iter().filter(|line| {
         let message = line["message"].as_str().unwrap();
-        message.starts_with("a connection from 127.") && message.contains("(tls)")
+        message.starts_with("connection from 127.") && message.contains("(tls)")
     });
     let (named, seconds) = (named.count(), began.elapsed().as_secs() + 1);
     let most = usize::try_from(seconds * 5).unwrap();

@@ -212,7 +212,7 @@ async fn the_command_does_all_of_it() {
         "{shown}"
     );
     assert!(
-        shown.contains("bob (") && shown.contains("in all:"),
+        shown.contains("bob (") && shown.contains("total:"),
         "{shown}"
     );
     assert!(human(&["inboxes"]).contains("1 message, 19 bytes"));
@@ -234,7 +234,7 @@ async fn the_command_does_all_of_it() {
         human(&["unset-permission", "bob", "chat"]).trim(),
         "removed"
     );
-    assert_eq!(human(&["permissions", "bob"]).trim(), "nothing was set");
+    assert_eq!(human(&["permissions", "bob"]).trim(), "no permissions");
 
     assert!(human(&["block", "bob"]).contains("not served"));
     assert_eq!(

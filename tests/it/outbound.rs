@@ -62,7 +62,7 @@ fn an_advertisement_is_revoked_on_the_local_network() {
     let name = "revoke on local, which the wallet does not sign";
     let result = run(name, &arguments);
     assert_eq!(result.code, 1, "{}", result.err);
-    assert!(result.err.contains("says: locked"), "{}", result.err);
+    assert!(result.err.contains("message: locked"), "{}", result.err);
 }
 
 #[test]

@@ -52,9 +52,9 @@ async fn the_lines_of_one_message_bear_one_id_on_every_node() {
             .rfind(|line| line["message"].as_str().unwrap().contains(text));
         line.unwrap_or_else(|| panic!("{lines:#?}"))["id"].clone()
     };
-    let id = last_id(&first, "messages wait");
+    let id = last_id(&first, "messages are queued for storage");
     assert!(id.is_string());
-    assert_eq!(last_id(&second, "an event is passed on to 1 members"), id);
+    assert_eq!(last_id(&second, "an event goes to 1 members"), id);
 }
 
 pub fn tests() -> Vec<Test> {

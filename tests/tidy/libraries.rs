@@ -56,7 +56,7 @@ fn each_outside_library_has_its_place() {
                 "src/rooms/registry/inspection.rs",
             ],
         ),
-        ("actix_web_actors", &["src/http/websocket.rs"]),
+        ("actix_web_actors", &["src/http/transport/websocket.rs"]),
         // A browser policy contains the word, too.
         (
             "unsafe",

@@ -7,6 +7,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use messagebox::client::{ServerAddress, TransportKind};
 
+/// The box for messages.
+pub(crate) const MESSAGE_BOX: &str = "loadtest";
+
 const EXAMPLES: &str = "\
 Scenarios, each with an example:
 
@@ -184,6 +187,17 @@ pub(crate) enum HttpOperation {
     List,
     /// Acknowledges messages: `POST /acknowledgeMessage`.
     Acknowledge,
+}
+
+impl HttpOperation {
+    /// Its name in a report.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Send => "send",
+            Self::List => "list",
+            Self::Acknowledge => "acknowledge",
+        }
+    }
 }
 
 /// When to send the next message.

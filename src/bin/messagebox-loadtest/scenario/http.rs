@@ -8,11 +8,10 @@ use messagebox::auth::Identity;
 use messagebox::client::{ClientError, MessageBoxClient};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
-use super::{MESSAGE_BOX, http_name};
 use crate::accounting::{DeliveryTally, SequenceTracker};
 use crate::figures;
 use crate::marker::Marker;
-use crate::options::{HttpOperation, HttpOptions, SendPace};
+use crate::options::{HttpOperation, HttpOptions, MESSAGE_BOX, SendPace};
 use crate::recorder::TimedOperation;
 use crate::run::{Run, stopped};
 use crate::source::{Source, Tick};
@@ -37,7 +36,7 @@ pub(crate) async fn prepare(
         let (sources, ticks) = workload.ticks(1);
         let steps = options.operations.iter().map(|&operation| Step {
             operation,
-            times: run.operation(http_name(operation)),
+            times: run.operation(operation.name()),
         });
         let identity = Arc::new(Identity::random());
         let client = Client {

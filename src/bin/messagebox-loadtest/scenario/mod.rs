@@ -16,9 +16,6 @@ use super::options::{HttpOperation, Scenario};
 use super::run::Run;
 use super::workload::Workload;
 
-/// The box for messages.
-const MESSAGE_BOX: &str = "loadtest";
-
 /// The operations that a scenario records. Costs are per operation of the first kind.
 pub(crate) fn operations(scenario: &Scenario) -> Vec<&'static str> {
     match scenario {
@@ -27,7 +24,7 @@ pub(crate) fn operations(scenario: &Scenario) -> Vec<&'static str> {
         Scenario::Http(options) => {
             let mut operations = options.operations.clone();
             operations.dedup();
-            operations.into_iter().map(http_name).collect()
+            operations.into_iter().map(HttpOperation::name).collect()
         }
         Scenario::Handshake => vec!["handshake"],
         Scenario::Idle => Vec::new(),
@@ -43,14 +40,6 @@ pub(crate) fn operations(scenario: &Scenario) -> Vec<&'static str> {
             "acknowledge",
             "handshake",
         ],
-    }
-}
-
-const fn http_name(operation: HttpOperation) -> &'static str {
-    match operation {
-        HttpOperation::Send => "send",
-        HttpOperation::List => "list",
-        HttpOperation::Acknowledge => "acknowledge",
     }
 }
 

@@ -9,9 +9,8 @@ use messagebox::ids::RoomId;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::MESSAGE_BOX;
 use crate::member;
-use crate::options::SendPace;
+use crate::options::{MESSAGE_BOX, SendPace};
 use crate::run::Run;
 use crate::sender::{Sender, SenderLane};
 use crate::source::Tick;

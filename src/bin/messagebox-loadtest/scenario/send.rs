@@ -7,8 +7,7 @@ use messagebox::auth::Identity;
 use messagebox::client::{AuthSocket, ClientError};
 use messagebox::ids::RoomId;
 
-use super::MESSAGE_BOX;
-use crate::options::SendPace;
+use crate::options::{MESSAGE_BOX, SendPace};
 use crate::run::Run;
 use crate::sender::{Sender, SenderLane};
 use crate::stream::{CompletedBy, Stream};

@@ -15,9 +15,8 @@ use messagebox::client::{
 use serde_json::json;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::MESSAGE_BOX;
 use crate::accounting::DeliveryTally;
-use crate::options::{SendPace, WorstOptions};
+use crate::options::{MESSAGE_BOX, SendPace, WorstOptions};
 use crate::run::{Run, stopped};
 use crate::source::Tick;
 use crate::worker_delay;

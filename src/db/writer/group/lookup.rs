@@ -10,7 +10,7 @@ use crate::model::{Role, StoredTotal};
 
 /// Distinct keys in insertion order. The index of a key is the index of its answer.
 #[derive(Debug)]
-pub(in crate::db::writer) struct Keys<K> {
+pub(crate) struct Keys<K> {
     places: HashMap<K, usize>,
     keys: Vec<K>,
 }
@@ -26,14 +26,14 @@ impl<K> Default for Keys<K> {
 
 impl<K: Copy + Eq + Hash> Keys<K> {
     /// Adds a key if it is new, and returns its index.
-    pub(in crate::db::writer) fn add(&mut self, key: K) -> usize {
+    pub(crate) fn add(&mut self, key: K) -> usize {
         *self.places.entry(key).or_insert_with(|| {
             self.keys.push(key);
             self.keys.len() - 1
         })
     }
 
-    pub(in crate::db::writer) fn list(&self) -> &[K] {
+    pub(crate) fn list(&self) -> &[K] {
         &self.keys
     }
 }
@@ -98,11 +98,11 @@ pub(super) struct LookupResults {
 /// Kinds of rows in a combined lookup; 4 is a message.
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(super) mod kind {
-    pub(in crate::db::writer::group) const BOX: i64 = 0;
-    pub(in crate::db::writer::group) const FEE: i64 = 1;
-    pub(in crate::db::writer::group) const PERMISSION_OF_SENDER: i64 = 2;
-    pub(in crate::db::writer::group) const PERMISSION_OF_ALL: i64 = 3;
-    pub(in crate::db::writer::group) const TOTAL: i64 = 5;
+    pub(crate) const BOX: i64 = 0;
+    pub(crate) const FEE: i64 = 1;
+    pub(crate) const PERMISSION_OF_SENDER: i64 = 2;
+    pub(crate) const PERMISSION_OF_ALL: i64 = 3;
+    pub(crate) const TOTAL: i64 = 5;
 }
 
 /// A row of a combined lookup: its kind, the index of its question (from 1), and an id or a fee. A message also has its
