@@ -1,31 +1,20 @@
 //! The composition root: starts the actors, connects them, serves HTTP, and shuts everything down again.
 #![expect(missing_docs, reason = "names that say it all have no comment")]
 
-mod accept;
 mod administration;
-mod advertising;
 mod application;
-mod archive;
-mod background;
-mod check;
 mod cluster_peers;
-mod compact;
 mod error;
-mod export;
 mod home;
-mod identity_lists;
 mod info;
 mod layer_settings;
-mod migrate;
+mod logging;
 mod notifier;
-mod probes;
-mod readiness;
-mod relief;
 mod reload;
 mod shared_sessions;
 mod shutdown;
-mod start_stop_log;
-mod startup_log;
+mod tasks;
+mod upkeep;
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -60,22 +49,22 @@ use layer_settings::{
 };
 
 use cluster_peers::ClusterPeers;
-use readiness::health;
-use reload::Reloading;
-use shutdown::Signals;
-use start_stop_log::Stopped;
-use startup_log::{
+use logging::start_stop_log::Stopped;
+use logging::startup_log::{
     log_certificates, log_start, raise_file_limit, warn_of_large_bodies, warn_of_small_packets,
 };
+use reload::Reloading;
+use shutdown::Signals;
+use upkeep::readiness::health;
 
-pub use accept::accept_database;
-pub use archive::{export_archive, import_archive};
-pub use check::check;
-pub use compact::compact;
 pub use error::ServerError;
-pub use export::export_payments;
-pub use identity_lists::{change_list, print_lists};
-pub use migrate::migrate;
+pub use tasks::accept::accept_database;
+pub use tasks::archive::{export_archive, import_archive};
+pub use tasks::check::check;
+pub use tasks::compact::compact;
+pub use tasks::export::export_payments;
+pub use tasks::migrate::migrate;
+pub use upkeep::identity_lists::{change_list, print_lists};
 
 /// A server that listens for connections.
 pub struct Server {
@@ -264,7 +253,7 @@ impl Server {
             return Ok(());
         };
         let handle = http.handle();
-        let background = background::start(
+        let background = upkeep::background::start(
             &self.db,
             &self.state,
             self.identity_key,

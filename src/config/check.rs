@@ -6,8 +6,8 @@ use url::Url;
 use crate::telemetry::{self, FilterReach};
 
 use super::error::{ConfigError, TOGETHER};
-use super::layers::Sources;
 use super::settings::Settings;
+use super::sources::layers::Sources;
 use super::values::Values;
 
 /// Keys for which 0 would refuse every client, or repeat a task without a pause.

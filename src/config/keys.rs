@@ -14,10 +14,10 @@ use crate::rooms::RoomAccess;
 use crate::telemetry::{AccessLog, LogFormat};
 use crate::throttle::Throttle;
 
-use super::at_most::AtMost;
-use super::lifetime::Lifetime;
-use super::secret::Secret;
-use super::units;
+use super::scalar::at_most::AtMost;
+use super::scalar::lifetime::Lifetime;
+use super::scalar::secret::Secret;
+use super::scalar::units;
 
 /// How the text of an environment variable or flag becomes a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,10 +12,10 @@ use crate::rooms::RoomAccess;
 use crate::telemetry::{AccessLog, LogFormat};
 use crate::throttle::Throttle;
 
-use super::at_most::AtMost;
 use super::keys::{Key, Setting, section};
-use super::lifetime::Lifetime;
-use super::secret::Secret;
+use super::scalar::at_most::AtMost;
+use super::scalar::lifetime::Lifetime;
+use super::scalar::secret::Secret;
 
 const MIB: usize = 1024 * 1024;
 const GIB: u64 = 1024 * 1024 * 1024;

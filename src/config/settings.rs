@@ -6,7 +6,7 @@ use gethostname::gethostname;
 use serde::{Deserialize, Serialize};
 
 use super::keys::{Key, Setting, section};
-use super::secret::Secret;
+use super::scalar::secret::Secret;
 use super::sections::{
     AdminSection, AuthSection, CertificatesSection, ClusterSection, DatabaseSection, FeesSection,
     IdentitySection, LimitsSection, LogSection, MessagesSection, OverlaySection, PricesSection,

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use toml::Value;
 
 use super::error::ConfigError;
-use super::layers::Loaded;
 use super::settings::KEYS;
+use super::sources::layers::Loaded;
 use super::values::Values;
 
 /// Shown in place of a secret.

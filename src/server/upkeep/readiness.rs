@@ -15,7 +15,7 @@ use super::probes;
 const LOG_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The checks of everything that the server depends on. Starts the probes of external services.
-pub(super) fn health(
+pub(crate) fn health(
     db: &DbHandle,
     cluster: Option<&Cluster>,
     push: Option<&PushHandle>,

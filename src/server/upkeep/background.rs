@@ -14,14 +14,15 @@ use crate::panics;
 use crate::socket::SocketTable;
 
 use super::relief::relieve;
-use super::{advertising, identity_lists};
+use crate::server::upkeep::advertising;
+use crate::server::upkeep::identity_lists;
 
 /// Interval and deadline of the database probe.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(10);
 const HEALTH_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The pause before a task that panicked is restarted.
-pub(super) const RESTART_PAUSE: Duration = Duration::from_secs(1);
+pub(crate) const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often expired sessions are deleted, and how many per transaction.
 const SESSION_SWEEP_INTERVAL: Duration = Duration::from_secs(60);
@@ -45,9 +46,9 @@ const MAX_RECOUNT_INTERVAL: Duration = Duration::from_secs(24 * 3_600);
 const MAX_BATCH: usize = 10_000;
 
 /// The background tasks, which run until they are aborted.
-pub(super) struct Background(Vec<JoinHandle<()>>);
+pub(crate) struct Background(Vec<JoinHandle<()>>);
 
-pub(super) fn start(
+pub(crate) fn start(
     db: &DbHandle,
     state: &HttpState,
     identity: IdentityKey,
@@ -99,7 +100,7 @@ where
 }
 
 /// Spawns a task and restarts it after a panic.
-pub(super) fn restarted<F>(
+pub(crate) fn restarted<F>(
     name: &'static str,
     pause: Duration,
     task: impl Fn() -> F + 'static,
@@ -137,7 +138,7 @@ async fn sweep_sessions(state: HttpState, db: DbHandle, ttl: Option<Duration>) {
 }
 
 impl Background {
-    pub(super) fn abort(self) {
+    pub(crate) fn abort(self) {
         for task in self.0 {
             task.abort();
         }

@@ -10,8 +10,8 @@ use crate::overlay::{
     AdvertisedHost, Advertiser, Overlay, OverlayError, OverlayNetwork, SlapTracker,
 };
 
-use super::layer_settings::wallet_url;
-use super::start_stop_log::LogLine;
+use crate::server::layer_settings::wallet_url;
+use crate::server::logging::start_stop_log::LogLine;
 
 /// Shortest and longest pause between attempts.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -19,14 +19,14 @@ const MAX_PAUSE: Duration = Duration::from_secs(600);
 
 /// What to advertise, and how.
 #[derive(Debug, Clone)]
-pub(super) struct AdvertisingPlan {
+pub(crate) struct AdvertisingPlan {
     advertiser: Rc<Advertiser>,
     host: AdvertisedHost,
     identity: IdentityKey,
 }
 
 /// The plan, if the settings ask for one. Logs why it cannot work, which does not keep the server from starting.
-pub(super) fn plan(settings: &Settings, identity: IdentityKey) -> Option<AdvertisingPlan> {
+pub(crate) fn plan(settings: &Settings, identity: IdentityKey) -> Option<AdvertisingPlan> {
     if !settings.overlay.advertise {
         return None;
     }
@@ -40,7 +40,7 @@ pub(super) fn plan(settings: &Settings, identity: IdentityKey) -> Option<Adverti
 }
 
 /// Why the server cannot be advertised although the settings ask for it.
-pub(super) fn obstacle(settings: &Settings) -> Option<String> {
+pub(crate) fn obstacle(settings: &Settings) -> Option<String> {
     if !settings.overlay.advertise {
         return None;
     }
@@ -107,7 +107,7 @@ fn parts(settings: &Settings) -> Result<Parts<'_>, String> {
 }
 
 /// Advertises the server, with retries.
-pub(super) async fn run(plan: AdvertisingPlan) {
+pub(crate) async fn run(plan: AdvertisingPlan) {
     let mut backoff = Backoff::new(FIRST_PAUSE, MAX_PAUSE);
     while let Err(error) = advertise(&plan).await {
         let pause = backoff.next(rand::random());

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use crate::config::Settings;
 use crate::db::CompactPlan;
 
-use super::error::ServerError;
-use super::layer_settings::db_settings;
+use crate::server::error::ServerError;
+use crate::server::layer_settings::db_settings;
 
 /// Writes the disk space and time that compacting takes to `out`, and compacts the file unless this is a dry run.
 ///

@@ -5,13 +5,13 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::check::check;
 use super::database_url;
-use super::error::{ConfigError, TOGETHER};
-use super::keys::{Key, Kind, REMOVED};
-use super::settings::{KEYS, Settings};
 use super::similar;
 use super::typescript_server;
+use crate::config::check::check;
+use crate::config::error::{ConfigError, TOGETHER};
+use crate::config::keys::{Key, Kind, REMOVED};
+use crate::config::settings::{KEYS, Settings};
 
 /// Prefix of the systematic variables: `MESSAGEBOX__SOCKET__PING_INTERVAL`.
 const PREFIX: &str = "MESSAGEBOX__";

@@ -17,7 +17,7 @@ const CHECKS: usize = 50;
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Keeps the outbound buffers within their memory: closes one socket at a time, the one with the largest buffer first.
-pub(super) async fn relieve<A: Application>(sockets: Arc<SocketTable<A>>) {
+pub(crate) async fn relieve<A: Application>(sockets: Arc<SocketTable<A>>) {
     let outbound = sockets.outbound();
     loop {
         poll_fn(|cx| outbound.poll_full(cx)).await;

@@ -6,10 +6,10 @@ use serde_json::Value as Json;
 use url::Url;
 
 /// A mistake: the variable, and what was expected.
-pub(super) type Wrong = (&'static str, String);
+pub(crate) type Wrong = (&'static str, String);
 
 /// Reads `DB_SOURCE` (with `DB_DRIVER`), else `KNEX_DB_CONNECTION` (with `KNEX_DB_CLIENT`). Gives the variable and its URL.
-pub(super) fn of_other_servers(
+pub(crate) fn of_other_servers(
     variables: &BTreeMap<String, String>,
 ) -> Result<Option<(&'static str, String)>, Wrong> {
     let get = |name: &str| variables.get(name).filter(|text| !text.is_empty());

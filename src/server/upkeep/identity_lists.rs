@@ -12,8 +12,8 @@ use crate::ids::IdentityKey;
 use crate::model::IdentityList;
 use crate::socket::SocketTable;
 
-use super::error::ServerError;
-use super::layer_settings::db_settings;
+use crate::server::error::ServerError;
+use crate::server::layer_settings::db_settings;
 
 /// How often a server reads the lists, which other servers and commands change too.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -24,7 +24,7 @@ const LATE_CHECKS: u8 = 3;
 const PAGE: i64 = 1_000;
 
 /// Follows the lists, and closes the sockets of identities that are no longer served.
-pub(super) async fn follow(db: DbHandle, sockets: Arc<SocketTable<AuthSocketSession>>) {
+pub(crate) async fn follow(db: DbHandle, sockets: Arc<SocketTable<AuthSocketSession>>) {
     let mut checks = LATE_CHECKS;
     let mut is_failing = false;
     loop {

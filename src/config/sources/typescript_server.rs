@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::keys::Key;
-use super::settings::KEYS;
+use crate::config::keys::Key;
+use crate::config::settings::KEYS;
 
 /// Prefix of nearly all of its variables.
 const PREFIX: &str = "MESSAGE_BOX_";
@@ -71,24 +71,24 @@ const UNPREFIXED: [&str; 6] = [
 ];
 
 /// Its variables, with their prefix.
-pub(super) fn names() -> impl Iterator<Item = String> {
+pub(crate) fn names() -> impl Iterator<Item = String> {
     let prefixed = READ.iter().map(|known| format!("{PREFIX}{}", known.name));
     prefixed.chain(UNPREFIXED.map(ToOwned::to_owned))
 }
 
 /// A mistake: the variable, and what was expected.
-pub(super) type WrongVariable = (String, String);
+pub(crate) type WrongVariable = (String, String);
 
 /// What the environment has of that server.
 #[derive(Default)]
-pub(super) struct Found {
+pub(crate) struct Found {
     /// Keys with their texts, and the variables that these come from.
-    pub(super) texts: Vec<(&'static Key, String, String)>,
+    pub(crate) texts: Vec<(&'static Key, String, String)>,
     /// Variables that are set and that this server does not follow.
-    pub(super) unread: Vec<String>,
+    pub(crate) unread: Vec<String>,
 }
 
-pub(super) fn read(variables: &BTreeMap<String, String>) -> Result<Found, WrongVariable> {
+pub(crate) fn read(variables: &BTreeMap<String, String>) -> Result<Found, WrongVariable> {
     let set = |name: &str| {
         let text = variables.get(&format!("{PREFIX}{name}"))?.trim();
         (!text.is_empty()).then_some(text)

@@ -10,8 +10,8 @@ use crate::config::{Settings, load_identity};
 use crate::db::DbHandle;
 use crate::model::KeptPayment;
 
-use super::error::ServerError;
-use super::layer_settings::db_settings;
+use crate::server::error::ServerError;
+use crate::server::layer_settings::db_settings;
 
 const PAGE: i64 = 100;
 

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use super::settings::{KEYS, Settings};
-use super::values::Values;
+use crate::config::settings::{KEYS, Settings};
+use crate::config::values::Values;
 use crate::documents::Document;
 use crate::ids::IdentityKey;
 

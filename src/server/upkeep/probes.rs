@@ -13,7 +13,7 @@ use crate::payments::BlockHeaders;
 use crate::push::PushHandle;
 
 use super::background::{RESTART_PAUSE, restarted};
-use super::layer_settings::wallet_url;
+use crate::server::layer_settings::wallet_url;
 
 /// Deadline of a probe. With the interval of 2 s, a failure shows within 5 s.
 const DEADLINE: Duration = Duration::from_millis(1_500);
@@ -25,7 +25,7 @@ const MAX_CLOCK_ERROR: u64 = 10_000;
 const ORIGINATOR: &str = "messagebox-server";
 
 /// Starts probing the configured services, and adds their checks.
-pub(super) fn watch(
+pub(crate) fn watch(
     health: Health,
     settings: &Settings,
     push: Option<&PushHandle>,

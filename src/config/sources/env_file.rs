@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::error::ConfigError;
+use crate::config::error::ConfigError;
 
 const FILE: &str = ".env";
 

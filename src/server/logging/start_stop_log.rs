@@ -4,15 +4,15 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 /// A word and `key=value` pairs.
-pub(super) struct LogLine(String);
+pub(crate) struct LogLine(String);
 
 impl LogLine {
-    pub(super) fn new(word: &str) -> Self {
+    pub(crate) fn new(word: &str) -> Self {
         Self(word.to_owned())
     }
 
     /// Adds a pair. A value with spaces, quotes or control characters is quoted.
-    pub(super) fn with(mut self, key: &str, value: impl std::fmt::Display) -> Self {
+    pub(crate) fn with(mut self, key: &str, value: impl std::fmt::Display) -> Self {
         let value = value.to_string();
         let is_plain = !value.is_empty()
             && value
@@ -27,28 +27,28 @@ impl LogLine {
         self
     }
 
-    pub(super) fn log(&self) {
+    pub(crate) fn log(&self) {
         log::info!(target: "messagebox::server", "{}", self.0);
     }
 }
 
 /// How the server stopped.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Stopped {
+pub(crate) struct Stopped {
     /// The signal, `admin`, `handle` or `broken`.
-    pub(super) reason: &'static str,
-    pub(super) uptime: Duration,
+    pub(crate) reason: &'static str,
+    pub(crate) uptime: Duration,
     /// Messages stored since the start.
-    pub(super) stored: u64,
+    pub(crate) stored: u64,
     /// Sockets closed during the shutdown.
-    pub(super) sockets_closed: usize,
+    pub(crate) sockets_closed: usize,
     /// Whether all work in progress was finished in time.
-    pub(super) drained: bool,
-    pub(super) panics: u64,
+    pub(crate) drained: bool,
+    pub(crate) panics: u64,
 }
 
 impl Stopped {
-    pub(super) fn line(&self) -> LogLine {
+    pub(crate) fn line(&self) -> LogLine {
         LogLine::new("stopped")
             .with("reason", self.reason)
             .with("uptime_seconds", self.uptime.as_secs())

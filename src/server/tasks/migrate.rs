@@ -5,8 +5,8 @@ use std::io::Write;
 use crate::config::Settings;
 use crate::db::{apply_migrations, pending_migrations};
 
-use super::error::ServerError;
-use super::layer_settings::db_settings;
+use crate::server::error::ServerError;
+use crate::server::layer_settings::db_settings;
 
 /// Applies pending migrations and writes their names to `out`. With `dry_run`, it only writes their SQL.
 ///

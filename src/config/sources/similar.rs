@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::error::ConfigError;
-use super::keys::{Key, Kind, REMOVED};
-use super::settings::{KEYS, Settings};
 use super::typescript_server;
-use super::values::Values;
+use crate::config::error::ConfigError;
+use crate::config::keys::{Key, Kind, REMOVED};
+use crate::config::settings::{KEYS, Settings};
+use crate::config::values::Values;
 
 /// Variables beside those of the keys that this server or other servers in use read.
 const OTHERS: &[&str] = &[
@@ -36,7 +36,7 @@ const SHORT: usize = 6;
 ///
 /// # Errors
 /// [`ConfigError::Resembles`].
-pub(super) fn check(variables: &BTreeMap<String, String>) -> Result<Vec<String>, ConfigError> {
+pub(crate) fn check(variables: &BTreeMap<String, String>) -> Result<Vec<String>, ConfigError> {
     let of_keys = KEYS.iter().flat_map(|key| key.variables.iter().copied());
     let removed = REMOVED.iter().map(|(_, variable)| *variable);
     let ours = of_keys.chain(removed).chain(OTHERS.iter().copied());
@@ -82,7 +82,7 @@ fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
 }
 
 /// Warns of an empty variable for a list whose default is not empty.
-pub(super) fn empty_list(key: &Key, variables: &BTreeMap<String, String>) -> Option<String> {
+pub(crate) fn empty_list(key: &Key, variables: &BTreeMap<String, String>) -> Option<String> {
     let name = key.variables.iter().find(|name| {
         variables
             .get(**name)

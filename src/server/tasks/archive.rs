@@ -8,8 +8,8 @@ use std::path::Path;
 use crate::config::Settings;
 use crate::db::{self, ArchiveError, DbSettings, RowCounts};
 
-use super::error::ServerError;
-use super::layer_settings::db_settings;
+use crate::server::error::ServerError;
+use crate::server::layer_settings::db_settings;
 
 /// File mode: only the owner may read the archive.
 const ONLY_OWNER: u32 = 0o600;

@@ -4,9 +4,11 @@ use crate::cluster::check_address;
 use crate::config::{Settings, load_identity};
 use crate::db::refuse_old_schema;
 
-use super::error::ServerError;
-use super::layer_settings::{cluster_settings, db_settings, request_prices};
-use super::{administration, advertising, notifier};
+use crate::server::administration;
+use crate::server::error::ServerError;
+use crate::server::layer_settings::{cluster_settings, db_settings, request_prices};
+use crate::server::notifier;
+use crate::server::upkeep::advertising;
 
 /// Checks the settings as [`super::Server::start`] does, and gives the warnings. It writes no file, and connects to nothing
 /// but a database whose tables it may not change.

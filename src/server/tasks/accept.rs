@@ -5,8 +5,8 @@ use std::io::Write;
 use crate::config::Settings;
 use crate::db;
 
-use super::error::ServerError;
-use super::layer_settings::db_settings;
+use crate::server::error::ServerError;
+use crate::server::layer_settings::db_settings;
 
 /// Accepts the missing log, and writes the outcome to `out`.
 ///

@@ -7,12 +7,12 @@ use crate::config::{IdentityKeySource, Settings};
 use crate::db::{DatabaseUrl, DbHandle};
 use crate::limits::SHARE;
 
-use super::administration;
-use super::layer_settings::{cluster_settings, max_body_bytes, wallet_url};
 use super::start_stop_log::LogLine;
+use crate::server::administration;
+use crate::server::layer_settings::{cluster_settings, max_body_bytes, wallet_url};
 
 /// Raises the limit of file descriptors. A websocket takes one, a polling socket up to two, and many systems begin with 1,024.
-pub(super) fn raise_file_limit(max_sockets: usize) {
+pub(crate) fn raise_file_limit(max_sockets: usize) {
     let wanted = u64::try_from(max_sockets)
         .unwrap_or(u64::MAX)
         .saturating_mul(2)
@@ -27,7 +27,7 @@ pub(super) fn raise_file_limit(max_sockets: usize) {
     }
 }
 
-pub(super) fn log_start(
+pub(crate) fn log_start(
     settings: &Settings,
     address: SocketAddr,
     identity: &Identity,
@@ -78,14 +78,14 @@ pub(super) fn log_start(
         .log();
 }
 
-pub(super) fn log_certificates(certificates: Option<&RequiredCertificates>) {
+pub(crate) fn log_certificates(certificates: Option<&RequiredCertificates>) {
     if let Some(required) = certificates {
         log::info!("certificates required: {}", required.demand.json());
     }
 }
 
 /// Warns if one client's share of the memory for bodies is smaller than the largest body.
-pub(super) fn warn_of_large_bodies(settings: &Settings) {
+pub(crate) fn warn_of_large_bodies(settings: &Settings) {
     let (asked, max) = (settings.server.max_body_bytes, max_body_bytes(settings));
     if max < asked {
         log::warn!(
@@ -97,7 +97,7 @@ pub(super) fn warn_of_large_bodies(settings: &Settings) {
 }
 
 /// Warns if the database takes smaller messages than a request may have.
-pub(super) fn warn_of_small_packets(db: &DbHandle, settings: &Settings) {
+pub(crate) fn warn_of_small_packets(db: &DbHandle, settings: &Settings) {
     let max_body_bytes = max_body_bytes(settings);
     if let Some(max) = db.largest_message().filter(|max| *max < max_body_bytes) {
         log::warn!(
