@@ -1,6 +1,6 @@
 //! The client layer against a real server: its promises to callers.
 
-#[path = "../../src/bin/messagebox-loadtest/unverified.rs"]
+#[path = "../../src/bin/messagebox-loadtest/traffic/unverified.rs"]
 mod unverified;
 
 use std::sync::Arc;

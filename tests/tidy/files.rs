@@ -3,17 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::assert_none;
 use crate::sources::sources;
-use crate::{assert_needed, assert_none};
 
 /// Lines before `mod tests` that a file may have.
 const MAX_LINES: usize = 400;
 
 /// Files that a folder may have beside its sub-rooms.
 const MAX_FILES: usize = 12;
-
-/// Folders with more files since before the rule.
-const KNOWN_FOLDERS: [&str; 2] = ["src/config", "src/server"];
 
 /// Folders with code. `fuzz/` also contains build output.
 const PLACES: [&str; 6] = [
@@ -44,27 +41,25 @@ fn files_say_what_they_are_for_and_stay_small() {
     }
 }
 
-/// The folder of the rooms and those of the binaries are lists of what there is.
+/// `src` itself is the list of the rooms.
 #[test]
 fn no_folder_has_more_than_twelve_files() {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for source in sources(&["src"]) {
         let folder = Path::new(&source.path).parent().unwrap();
-        let is_list = folder == Path::new("src") || folder.starts_with("src/bin");
+        let is_list = folder == Path::new("src");
         if !is_list && !source.is_test() {
             *counts
                 .entry(folder.to_str().unwrap().to_owned())
                 .or_default() += 1;
         }
     }
-    let is_large = |folder: &str| counts.get(folder).is_some_and(|count| *count > MAX_FILES);
-    let large = counts.iter().filter(|(folder, _)| is_large(folder));
-    let unknown = large.filter(|(folder, _)| !KNOWN_FOLDERS.contains(&folder.as_str()));
-    let breaks: Vec<String> = unknown
+    let breaks: Vec<String> = counts
+        .iter()
+        .filter(|(_, count)| **count > MAX_FILES)
         .map(|(folder, count)| format!("{folder} has {count} files: give it sub-rooms"))
         .collect();
     assert_none(&breaks);
-    assert_needed(&KNOWN_FOLDERS, is_large);
 }
 
 #[test]

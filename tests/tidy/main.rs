@@ -22,12 +22,3 @@ mod statements;
 fn assert_none(breaks: &[String]) {
     assert!(breaks.is_empty(), "\n{}", breaks.join("\n"));
 }
-
-/// Fails where a known exception is no longer needed, so that the list shrinks with the code.
-fn assert_needed(exceptions: &[&str], needed: impl Fn(&str) -> bool) {
-    let stale = exceptions.iter().filter(|known| !needed(known));
-    let stale: Vec<String> = stale
-        .map(|known| format!("{known} is no exception any more: take it off the list"))
-        .collect();
-    assert_none(&stale);
-}

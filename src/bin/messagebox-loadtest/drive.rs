@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use messagebox::client::ClientError;
 use tokio::time::sleep_until;
 
-use super::accounting::DeliveryTally;
+use super::measure::accounting::DeliveryTally;
+use super::measure::progress;
+use super::measure::server_process::{ServerProcess, Usage};
 use super::options::Scenario;
-use super::progress;
 use super::run::{Run, stopped};
 use super::scenario;
-use super::server_process::{ServerProcess, Usage};
-use super::signature;
-use super::source;
+use super::traffic::signature;
+use super::traffic::source;
 use super::workload::Workload;
 
 /// Sampling interval of the server's process.

@@ -1,24 +1,12 @@
 //! `messagebox-loadtest`: puts load on any server of the protocol, and reports latencies, losses and costs.
 
-mod accounting;
-mod clock;
 mod drive;
-mod figures;
-mod marker;
-mod member;
+mod measure;
 mod options;
-mod progress;
-mod recorder;
 mod report;
 mod run;
 mod scenario;
-mod sender;
-mod server_process;
-mod signature;
-mod source;
-mod stream;
-mod unverified;
-mod worker_delay;
+mod traffic;
 mod workload;
 
 use std::fmt::Display;
@@ -56,7 +44,7 @@ fn main() -> ExitCode {
         TransportKind::Websocket => 1,
         TransportKind::Polling => 2,
     };
-    let sockets = figures::count(options.sockets());
+    let sockets = measure::figures::count(options.sockets());
     let wanted = sockets.saturating_mul(connections) + SPARE_DESCRIPTORS;
     match rlimit::increase_nofile_limit(wanted) {
         Ok(limit) if limit < wanted => say(&format!(

@@ -10,11 +10,11 @@ use messagebox::auth::Identity;
 use messagebox::client::{AuthSocket, ClientError, Connector, UnverifiedReader};
 use tokio::sync::{Semaphore, watch};
 
-use super::clock::Clock;
+use super::measure::clock::Clock;
+use super::measure::recorder::TimedOperation;
+use super::measure::worker_delay::WorkerDelay;
 use super::options::LoadOptions;
-use super::recorder::TimedOperation;
-use super::unverified::unverified_payload;
-use super::worker_delay::WorkerDelay;
+use super::traffic::unverified::unverified_payload;
 
 /// Maximum number of distinct errors.
 const MAX_KINDS: usize = 20;

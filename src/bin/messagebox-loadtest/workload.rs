@@ -7,10 +7,10 @@ use messagebox::client::ClientError;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
 
-use super::accounting::DeliveryTally;
+use super::measure::accounting::DeliveryTally;
 use super::options::SendPace;
 use super::run::Run;
-use super::source::{Source, Tick};
+use super::traffic::source::{Source, Tick};
 
 /// A part of a scenario, ready to begin.
 #[derive(Debug)]

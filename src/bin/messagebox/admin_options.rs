@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::names::KeyOrName;
+use crate::local::names::KeyOrName;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AdminCommand {

@@ -7,7 +7,7 @@ use messagebox::client::{Brc104Client, ClientError, Connector, TransportKind};
 use serde_json::Value;
 
 use crate::error::{CommandError, Exit};
-use crate::key_file;
+use crate::local::key_file;
 use crate::options::General;
 
 /// The variable of the operator's token; other users could read it on the command line.

@@ -5,15 +5,8 @@ mod administration;
 mod command;
 mod doctor;
 mod error;
-mod expiry;
-mod folder;
-mod key_file;
-mod message;
-mod names;
+mod local;
 mod options;
-mod output;
-mod party;
-mod signals;
 
 use std::process::ExitCode;
 
@@ -29,7 +22,7 @@ fn main() -> ExitCode {
     match result {
         Ok(exit) => exit.into(),
         Err(error) => {
-            output::report(&error);
+            local::output::report(&error);
             error.exit.into()
         }
     }

@@ -13,8 +13,8 @@ use messagebox::overlay::{AdvertisedHost, OverlayNetwork, SlapTracker};
 
 use crate::admin_options::AdminCommand;
 use crate::error::EXIT_CODES;
-use crate::expiry::Expiry;
-use crate::names::{KeyOrName, Name};
+use crate::local::expiry::Expiry;
+use crate::local::names::{KeyOrName, Name};
 
 /// Sends, lists, acknowledges and receives messages of any MessageBox server.
 ///

@@ -6,7 +6,7 @@ use super::LoadReport;
 use super::operation::OperationReport;
 use super::plot::{Plot, PlotLine, show_count};
 use super::table::{basis, describe};
-use crate::figures::{decimals, float, mebibytes, micros, thousands, whole};
+use crate::measure::figures::{decimals, float, mebibytes, micros, thousands, whole};
 
 const STYLE: &str = include_str!("style.css");
 

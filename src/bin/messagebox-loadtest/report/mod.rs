@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::accounting::DeliveryTally;
 use super::drive::RunOutcome;
-use super::figures::{count, float};
 use super::options::{LoadOptions, Scenario, SendPace};
 use super::run::Run;
-use super::worker_delay::WorkerDelay;
+use crate::measure::accounting::DeliveryTally;
+use crate::measure::figures::{count, float};
+use crate::measure::worker_delay::WorkerDelay;
 use operation::OperationReport;
 use server::{ProcessReport, ServerReport};
 

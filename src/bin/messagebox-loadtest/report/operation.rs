@@ -3,9 +3,9 @@
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::clock::Clock;
-use crate::figures::{float, per};
-use crate::recorder::TimedOperation;
+use crate::measure::clock::Clock;
+use crate::measure::figures::{float, per};
+use crate::measure::recorder::TimedOperation;
 
 /// Points of the percentile curve: each halves the rest, down to one in a million.
 const CURVE_POINTS: i32 = 20;

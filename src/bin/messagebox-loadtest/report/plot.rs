@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::figures::{float, thousands, whole};
+use crate::measure::figures::{float, thousands, whole};
 
 const WIDTH: f64 = 460.0;
 const HEIGHT: f64 = 250.0;

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use crate::drive::{Milestones, RunOutcome};
-use crate::figures::{float, per};
+use crate::measure::figures::{float, per};
+use crate::measure::server_process::Usage;
 use crate::run::Run;
-use crate::server_process::Usage;
 
 /// What the costs are divided by.
 #[derive(Debug, Clone, Copy)]

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::operation::OperationReport;
 use super::{LoadReport, OptionsReport};
-use crate::accounting::DeliveryTally;
-use crate::figures::{decimals, mebibytes, micros, thousands, whole};
+use crate::measure::accounting::DeliveryTally;
+use crate::measure::figures::{decimals, mebibytes, micros, thousands, whole};
 
 pub(crate) fn table(report: &LoadReport) -> String {
     let mut out = String::new();

@@ -6,10 +6,10 @@ use clap::Parser as _;
 
 use super::*;
 use crate::drive::{Milestones, RunOutcome};
+use crate::measure::server_process::Usage;
 use crate::options::LoadOptions;
 use crate::run::Run;
 use crate::scenario;
-use crate::server_process::Usage;
 
 fn usage(at: u64, cpu: u64, rss: u64) -> Usage {
     Usage {

@@ -7,9 +7,9 @@ use std::time::Duration;
 use messagebox::auth::Identity;
 use messagebox::client::{AuthSocket, ClientError};
 
-use crate::accounting::DeliveryTally;
+use crate::measure::accounting::DeliveryTally;
+use crate::measure::recorder::TimedOperation;
 use crate::options::SendPace;
-use crate::recorder::TimedOperation;
 use crate::run::{Run, stopped};
 use crate::workload::Workload;
 

@@ -8,13 +8,13 @@ use messagebox::auth::Identity;
 use messagebox::client::{ClientError, MessageBoxClient};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
-use crate::accounting::{DeliveryTally, SequenceTracker};
-use crate::figures;
-use crate::marker::Marker;
+use crate::measure::accounting::{DeliveryTally, SequenceTracker};
+use crate::measure::figures;
+use crate::measure::recorder::TimedOperation;
 use crate::options::{HttpOperation, HttpOptions, MESSAGE_BOX, SendPace};
-use crate::recorder::TimedOperation;
 use crate::run::{Run, stopped};
-use crate::source::{Source, Tick};
+use crate::traffic::marker::Marker;
+use crate::traffic::source::{Source, Tick};
 use crate::workload::Workload;
 
 /// The box to list, whose messages do not change.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use messagebox::auth::Identity;
 use messagebox::client::ClientError;
 
-use crate::accounting::DeliveryTally;
+use crate::measure::accounting::DeliveryTally;
 use crate::options::SendPace;
 use crate::run::{Run, stopped};
 use crate::workload::Workload;

@@ -9,12 +9,12 @@ use messagebox::ids::RoomId;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::member;
 use crate::options::{MESSAGE_BOX, SendPace};
 use crate::run::Run;
-use crate::sender::{Sender, SenderLane};
-use crate::source::Tick;
-use crate::stream::{CompletedBy, Stream};
+use crate::traffic::member;
+use crate::traffic::sender::{Sender, SenderLane};
+use crate::traffic::source::Tick;
+use crate::traffic::stream::{CompletedBy, Stream};
 use crate::workload::Workload;
 
 /// The numbers of rooms and sockets.

@@ -9,8 +9,8 @@ use messagebox::ids::RoomId;
 
 use crate::options::{MESSAGE_BOX, SendPace};
 use crate::run::Run;
-use crate::sender::{Sender, SenderLane};
-use crate::stream::{CompletedBy, Stream};
+use crate::traffic::sender::{Sender, SenderLane};
+use crate::traffic::stream::{CompletedBy, Stream};
 use crate::workload::Workload;
 
 pub(crate) async fn prepare(
@@ -45,7 +45,7 @@ pub(crate) async fn prepare(
                 Err(error) => {
                     run.errors.note("a sender could not connect", &error);
                     let _ = ready.send(false);
-                    return crate::accounting::DeliveryTally::default();
+                    return crate::measure::accounting::DeliveryTally::default();
                 }
             };
             let _ = ready.send(true);

@@ -15,11 +15,11 @@ use messagebox::client::{
 use serde_json::json;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::accounting::DeliveryTally;
+use crate::measure::accounting::DeliveryTally;
+use crate::measure::worker_delay;
 use crate::options::{MESSAGE_BOX, SendPace, WorstOptions};
 use crate::run::{Run, stopped};
-use crate::source::Tick;
-use crate::worker_delay;
+use crate::traffic::source::Tick;
 use crate::workload::Workload;
 
 /// Operations of light users in the first and in the second half.

@@ -9,9 +9,9 @@ use serde_json::Value;
 use crate::admin_options::{AdminCommand, PageArgs};
 use crate::administration::{Method, ask, foreign};
 use crate::error::CommandError;
-use crate::names::{KeyOrName, Names};
+use crate::local::names::{KeyOrName, Names};
+use crate::local::output::{Printer, bad, doubtful, good, label, printable};
 use crate::options::General;
-use crate::output::{Printer, bad, doubtful, good, label, printable};
 
 /// A route with its query.
 struct Route(String);

@@ -4,9 +4,9 @@ use messagebox::overlay::{Advertisement, Advertiser, Overlay, Standing};
 use serde_json::{Value, json};
 
 use crate::error::{CommandError, Exit};
-use crate::key_file;
+use crate::local::key_file;
+use crate::local::output::{Printer, note, printable};
 use crate::options::{Advertise, Advertisements, General, OverlayServices, Revoke, Wallet};
-use crate::output::{Printer, note, printable};
 
 fn overlay(general: &General, services: &OverlayServices) -> Overlay {
     Overlay::new(services.network, &services.trackers, general.timeout)

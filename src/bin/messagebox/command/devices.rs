@@ -4,9 +4,9 @@ use messagebox::client::{NewDevice, RegisteredDevice};
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
+use crate::local::output::{Printer, printable};
+use crate::local::party::Party;
 use crate::options::{Devices, General};
-use crate::output::{Printer, printable};
-use crate::party::Party;
 
 pub(crate) async fn run(
     general: &General,

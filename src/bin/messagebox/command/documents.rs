@@ -4,8 +4,8 @@ use clap::CommandFactory as _;
 use messagebox::documents::{Document, DocumentError};
 
 use crate::error::{CommandError, Exit};
+use crate::local::output::write;
 use crate::options::CommandLine;
-use crate::output::write;
 
 pub(crate) fn print(document: &Document) -> Result<(), CommandError> {
     let text = document

@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use crate::error::CommandError;
-use crate::key_file;
+use crate::local::key_file;
+use crate::local::output::{Printer, printable};
 use crate::options::General;
-use crate::output::{Printer, printable};
 
 pub(crate) fn generate(general: &General, output: Printer) -> Result<(), CommandError> {
     let path = key_file::path(general.key_file.as_deref())?;

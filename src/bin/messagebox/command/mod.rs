@@ -1,24 +1,20 @@
 //! The subcommands, one file each.
 
-mod ack;
 mod admin;
 mod advertise;
 mod devices;
 mod documents;
 mod identity;
-mod list;
-mod listen;
+mod messages;
 mod names;
 mod permissions;
-mod quote;
 mod request;
-mod send;
 mod status;
 
 use crate::doctor;
 use crate::error::{CommandError, Exit};
+use crate::local::output::Printer;
 use crate::options::{Command, CommandLine};
-use crate::output::Printer;
 
 pub(crate) async fn run(options: &CommandLine) -> Result<Exit, CommandError> {
     let general = &options.general;
@@ -26,15 +22,15 @@ pub(crate) async fn run(options: &CommandLine) -> Result<Exit, CommandError> {
     match &options.command {
         Command::Keygen => identity::generate(general, output),
         Command::Identity => identity::show(general, output),
-        Command::Send(send) => send::run(general, send, output).await,
-        Command::Listen(listen) => listen::run(general, listen, output).await,
-        Command::List(list) => list::run(general, list, output).await,
-        Command::Ack(ack) => ack::run(general, ack, output).await,
+        Command::Send(send) => messages::send::run(general, send, output).await,
+        Command::Listen(listen) => messages::listen::run(general, listen, output).await,
+        Command::List(list) => messages::list::run(general, list, output).await,
+        Command::Ack(ack) => messages::ack::run(general, ack, output).await,
         Command::Permissions(permissions) => permissions::run(general, permissions, output).await,
         Command::Devices(devices) => devices::run(general, devices, output).await,
         Command::Names(names) => names::run(names, output),
         Command::Request(request) => request::run(general, request, output).await,
-        Command::Quote(quote) => quote::run(general, quote, output).await,
+        Command::Quote(quote) => messages::quote::run(general, quote, output).await,
         Command::Advertise(advertise) => advertise::run(general, advertise, output).await,
         Command::Revoke(revoke) => advertise::revoke(general, revoke, output).await,
         Command::Advertisements(asked) => advertise::list(general, asked, output).await,

@@ -4,9 +4,9 @@ use messagebox::ids::IdentityKey;
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
-use crate::names::{self, Name, Names};
+use crate::local::names::{self, Name, Names};
+use crate::local::output::{Printer, note, strong};
 use crate::options::NamesCommand;
-use crate::output::{Printer, note, strong};
 
 /// Sets, removes or lists names, without a server.
 pub(crate) fn run(command: &NamesCommand, output: Printer) -> Result<(), CommandError> {

@@ -4,10 +4,10 @@ use messagebox::client::BoxPermission;
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
-use crate::names::{KeyOrName, Names};
+use crate::local::names::{KeyOrName, Names};
+use crate::local::output::{Printer, printable};
+use crate::local::party::Party;
 use crate::options::{General, Permissions};
-use crate::output::{Printer, printable};
-use crate::party::Party;
 
 pub(crate) async fn run(
     general: &General,

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use messagebox::client::{Brc104Client, Connector, TransportKind};
 
 use crate::error::CommandError;
-use crate::key_file;
+use crate::local::key_file;
+use crate::local::output::Printer;
 use crate::options::{General, Request};
-use crate::output::Printer;
 
 /// Sends the request and prints the answer, even a refusal.
 pub(crate) async fn run(

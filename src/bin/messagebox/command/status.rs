@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::administration::{Method, ask, foreign};
 use crate::error::CommandError;
+use crate::local::output::{Printer, bad, doubtful, good, label, printable};
 use crate::options::{General, StatusOptions};
-use crate::output::{Printer, bad, doubtful, good, label, printable};
 
 /// Fetches and prints the status.
 pub(crate) async fn run(

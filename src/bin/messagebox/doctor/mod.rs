@@ -8,10 +8,10 @@ mod report;
 use messagebox::auth::Identity;
 
 use crate::error::{CommandError, Exit};
-use crate::key_file;
+use crate::local::key_file;
+use crate::local::output::Printer;
+use crate::local::party::Party;
 use crate::options::{Doctor, General};
-use crate::output::Printer;
-use crate::party::Party;
 
 use report::{Check, Diagnosis};
 

@@ -7,8 +7,8 @@ use messagebox::client::{ClientError, Connector, TransportKind};
 use messagebox::ids::{IdentityKey, RoomId};
 
 use crate::error::{CommandError, Exit};
+use crate::local::party::{Party, in_time};
 use crate::options::General;
-use crate::party::{Party, in_time};
 
 use super::latency::Latency;
 use super::report::{Check, Diagnosis};

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::error::{CommandError, Exit};
+use crate::local::output::{Printer, bad, doubtful, good, printable, write_text};
 use crate::options::General;
-use crate::output::{Printer, bad, doubtful, good, printable, write_text};
 
 use super::latency::Latency;
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::clock::Clock;
-use super::options::SendPace;
+use crate::measure::clock::Clock;
+use crate::options::SendPace;
 
 /// Triggers one message of a task.
 #[derive(Debug, Clone, Copy)]
@@ -61,7 +61,8 @@ pub(crate) fn begin(sources: Vec<Source>, pace: SendPace, clock: Arc<Clock>) {
 fn schedule(sources: &[Source], rate: f64, clock: &Clock) {
     let began = clock.began();
     for (index, source) in (0_u64..).zip(sources.iter().cycle()) {
-        let offset = super::figures::whole(super::figures::float(index) * 1e9 / rate);
+        let offset =
+            crate::measure::figures::whole(crate::measure::figures::float(index) * 1e9 / rate);
         let due = began.saturating_add(offset);
         let wait = due.saturating_sub(clock.now());
         // The end may move, because a run may be cut.

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::figures::{micros, thousands};
-use super::run::{Run, stopped};
+use crate::run::{Run, stopped};
 
 /// Intervals on a terminal, and elsewhere, where each is a new line.
 const ON_TERMINAL: Duration = Duration::from_millis(500);

@@ -7,11 +7,11 @@ use messagebox::auth::Identity;
 use messagebox::client::{AuthSocket, ClientError};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::accounting::{DeliveryTally, SequenceTracker};
 use super::marker::Marker;
-use super::recorder::TimedOperation;
-use super::run::{Run, stopped};
 use super::stream::Stream;
+use crate::measure::accounting::{DeliveryTally, SequenceTracker};
+use crate::measure::recorder::TimedOperation;
+use crate::run::{Run, stopped};
 
 /// Joins, reports on `ready` whether that worked, and receives until the run stops. Gives the tally of its messages.
 pub(crate) async fn receive(

@@ -8,12 +8,12 @@ use messagebox::client::{AuthSocket, ClientError, Connector, Failure};
 use messagebox::ids::RoomId;
 
 use crate::error::CommandError;
-use crate::message::PrintedMessage;
-use crate::names::Names;
+use crate::local::message::PrintedMessage;
+use crate::local::names::Names;
+use crate::local::output::{Printer, note};
+use crate::local::party::{Party, in_time};
+use crate::local::signals::asked_to_stop;
 use crate::options::{General, Listen};
-use crate::output::{Printer, note};
-use crate::party::{Party, in_time};
-use crate::signals::asked_to_stop;
 
 /// The pause before the first reconnection; it doubles for each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);

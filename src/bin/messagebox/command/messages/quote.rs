@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use crate::error::CommandError;
+use crate::local::output::Printer;
+use crate::local::party::Party;
 use crate::options::{General, QuoteOptions};
-use crate::output::Printer;
-use crate::party::Party;
 
 pub(crate) async fn run(
     general: &General,

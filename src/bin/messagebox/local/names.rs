@@ -10,8 +10,8 @@ use messagebox::ids::IdentityKey;
 use thiserror::Error;
 
 use crate::error::{CommandError, Exit};
-use crate::folder;
-use crate::output::{note, printable, strong};
+use crate::local::folder;
+use crate::local::output::{note, printable, strong};
 
 /// Maximum characters of a name: fewer than a key has, so that no name looks like one.
 const MAX_CHARS: usize = 32;

@@ -46,7 +46,7 @@ fn cpu_time() -> Option<Duration> {
     // The scheduler updates the count when it runs.
     std::thread::yield_now();
     let schedstat = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    let nanos = super::server_process::running_nanos(&schedstat)?;
+    let nanos = crate::measure::server_process::running_nanos(&schedstat)?;
     Some(Duration::from_nanos(nanos))
 }
 

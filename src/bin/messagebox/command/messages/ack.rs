@@ -4,9 +4,9 @@ use messagebox::client::{PageStart, has_payment};
 use serde_json::json;
 
 use crate::error::CommandError;
+use crate::local::output::{Printer, note, printable};
+use crate::local::party::Party;
 use crate::options::{Ack, General};
-use crate::output::{Printer, note, printable};
-use crate::party::Party;
 
 /// Acknowledges messages by id, or all messages of a box.
 pub(crate) async fn run(general: &General, ack: &Ack, output: Printer) -> Result<(), CommandError> {

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use messagebox::ids::{IdentityKey, RoomId};
 
-use super::run::Run;
 use super::source::Source;
+use crate::run::Run;
 
 /// When a message is done, so that the next one may follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,13 +8,13 @@ use messagebox::events;
 use serde::Serialize;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::accounting::{DeliveryTally, SequenceTracker};
 use super::marker::Marker;
 use super::member;
-use super::recorder::TimedOperation;
-use super::run::{Run, stopped};
 use super::source::Tick;
 use super::stream::Stream;
+use crate::measure::accounting::{DeliveryTally, SequenceTracker};
+use crate::measure::recorder::TimedOperation;
+use crate::run::{Run, stopped};
 
 #[derive(Debug)]
 pub(crate) struct Sender {

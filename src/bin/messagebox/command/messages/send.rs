@@ -9,9 +9,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::error::{CommandError, Exit};
+use crate::local::output::{Printer, doubtful, good, note, printable};
+use crate::local::party::Party;
 use crate::options::{General, Send};
-use crate::output::{Printer, doubtful, good, note, printable};
-use crate::party::Party;
 
 /// Maximum wait for an ack on a socket, as in the published client.
 const ACK_TIMEOUT: Duration = Duration::from_secs(10);

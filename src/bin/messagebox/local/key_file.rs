@@ -10,7 +10,7 @@ use messagebox::auth::Identity;
 use zeroize::Zeroizing;
 
 use crate::error::{CommandError, Exit};
-use crate::folder;
+use crate::local::folder;
 
 /// The variable that may hold the key.
 const VARIABLE: &str = "MESSAGEBOX_PRIVATE_KEY";

@@ -9,8 +9,8 @@ use messagebox::client::{
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::names::Names;
-use crate::output::{doubtful, label, printable, quoted};
+use crate::local::names::Names;
+use crate::local::output::{doubtful, label, printable, quoted};
 
 /// A decrypted message of a box.
 #[derive(Debug, Serialize)]

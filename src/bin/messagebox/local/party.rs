@@ -6,7 +6,7 @@ use messagebox::auth::Identity;
 use messagebox::client::{AuthSocket, ClientError, Connector, MessageBoxClient, TransportKind};
 
 use crate::error::CommandError;
-use crate::key_file;
+use crate::local::key_file;
 use crate::options::General;
 
 /// Messages per request of acknowledgements.

@@ -6,11 +6,11 @@ use messagebox::client::OversizedBoxMessage;
 use serde::Serialize;
 
 use crate::error::CommandError;
-use crate::message::PrintedMessage;
-use crate::names::Names;
+use crate::local::message::PrintedMessage;
+use crate::local::names::Names;
+use crate::local::output::{Printer, note, printable};
+use crate::local::party::Party;
 use crate::options::{General, ListOptions};
-use crate::output::{Printer, note, printable};
-use crate::party::Party;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
