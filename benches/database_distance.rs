@@ -29,7 +29,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use actix::System;
-use diesel::{Connection as _, RunQueryDsl as _};
 use messagebox::auth::Identity;
 use messagebox::db::{DatabaseUrl, DbHandle, DbSettings};
 use messagebox::ids::IdentityKey;
@@ -245,21 +244,29 @@ impl Probe {
 
 /// Asks the server for nothing, with a statement that is prepared.
 fn asking(kind: Kind, url: &str) -> Option<Box<dyn FnMut()>> {
-    let text = "SELECT 1";
     match kind {
-        Kind::Sqlite => None,
+        Kind::Sqlite => {
+            let _ = url;
+            None
+        }
         #[cfg(feature = "mysql")]
         Kind::Mysql => {
+            use diesel::{Connection as _, RunQueryDsl as _};
             let mut connection = diesel::MysqlConnection::establish(url).unwrap();
             Some(Box::new(move || {
-                diesel::sql_query(text).execute(&mut connection).unwrap();
+                diesel::sql_query("SELECT 1")
+                    .execute(&mut connection)
+                    .unwrap();
             }))
         }
         #[cfg(feature = "postgres")]
         Kind::Postgres => {
+            use diesel::{Connection as _, RunQueryDsl as _};
             let mut connection = diesel::PgConnection::establish(url).unwrap();
             Some(Box::new(move || {
-                diesel::sql_query(text).execute(&mut connection).unwrap();
+                diesel::sql_query("SELECT 1")
+                    .execute(&mut connection)
+                    .unwrap();
             }))
         }
     }

@@ -35,7 +35,7 @@ pub struct Extras {
     pub info: Option<Live<Info>>,
 }
 
-/// Adds every route but the sockets. Requests that match none of the optional routes go to [`respond`].
+/// Adds every route but the sockets. Requests that match none of the optional routes go to `respond`.
 pub fn configure(state: HttpState, extras: Extras) -> impl FnOnce(&mut web::ServiceConfig) {
     move |config| {
         let mut prefixes = vec![""];

@@ -7,6 +7,7 @@ mod payment;
 mod permission;
 mod quota;
 mod session;
+#[cfg(feature = "server")]
 mod size;
 mod submission;
 mod waiting;
@@ -24,6 +25,7 @@ pub use payment::{
 pub use permission::{FeeQuote, Permission, PermissionPage};
 pub use quota::{Quota, QuotaExceeded, QuotaResource, Quotas, Role, StoredTotal};
 pub use session::{ClaimRefusal, MAX_CLAIM_CHARS, RequestClaim, SessionRow};
+#[cfg(feature = "server")]
 pub use size::StoredSize;
 pub use submission::{Paid, Submission, SubmitOutcome};
 pub use waiting::{IdentityTotal, TotalsOrder, WaitingBox, WaitingPage, WaitingTotal};

@@ -1,7 +1,7 @@
 //! The actor of each connected socket, and the table that finds it by session id.
 //!
 //! A [`Socket`] survives the upgrade from polling to a websocket. It is a plain actix actor: the actor of a websocket is
-//! frozen while its client does not read. It owns one [`crate::engineio::Connection`] and one [`Application`]. It calls
+//! frozen while its client does not read. It owns one [`crate::engineio::EngineSession`] and one [`Application`]. It calls
 //! them in order and leaves all decisions to them.
 
 mod abort_handle;

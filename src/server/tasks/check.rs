@@ -10,7 +10,7 @@ use crate::server::layer_settings::{cluster_settings, db_settings, request_price
 use crate::server::notifier;
 use crate::server::upkeep::advertising;
 
-/// Checks the settings as [`super::Server::start`] does, and gives the warnings. It writes no file, and connects to nothing
+/// Checks the settings as [`crate::server::Server::start`] does, and gives the warnings. It writes no file, and connects to nothing
 /// but a database whose tables it may not change.
 ///
 /// # Errors
