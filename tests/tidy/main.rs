@@ -14,6 +14,7 @@ mod imports;
 mod layers;
 mod libraries;
 mod names;
+mod promises;
 mod purity;
 mod sources;
 mod statements;
