@@ -3,7 +3,6 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::events::ClientEvent;
 use crate::metrics::{CodeCounts, Counter, Histogram};
 
 /// Counts of all sockets since the start.
@@ -42,15 +41,4 @@ pub struct EventCounts {
     /// From a message to its answer, in microseconds.
     #[serde(rename = "answerMicros")]
     pub answer_time: Histogram,
-}
-
-/// The name under which an event is counted.
-pub(super) const fn name(event: &ClientEvent) -> &'static str {
-    match event {
-        ClientEvent::Authenticated(_) => "authenticated",
-        ClientEvent::JoinRoom(_) => "joinRoom",
-        ClientEvent::LeaveRoom(_) => "leaveRoom",
-        ClientEvent::SendMessage(_) => "sendMessage",
-        ClientEvent::Unknown(_) | ClientEvent::Undecodable => "unknown",
-    }
 }

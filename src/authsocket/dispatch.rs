@@ -17,7 +17,6 @@ use crate::rooms::{Member, RoomAccess};
 use crate::socket::{Link, Socket};
 use crate::telemetry::{self, TraceId};
 
-use super::counts;
 use super::session::AuthSocketSession;
 use super::state::reply_queue::{Reply, Ticket};
 
@@ -62,7 +61,7 @@ impl AuthSocketSession {
         link: &mut Link<'_>,
         ctx: &mut Context<Socket<Self>>,
     ) {
-        self.service.counters.events.add_one(counts::name(&event));
+        self.service.counters.events.add_one(event.name());
         match event {
             ClientEvent::Authenticated(claimed) => self.confirm(claimed, identity, link),
             ClientEvent::JoinRoom(room) => self.join(room, link),

@@ -14,9 +14,15 @@ use crate::throttle::Throttle;
 use crate::{json_depth, json_object};
 
 use super::fields::{Fields, text};
-use super::names;
-use super::readable::is_live_room;
+use super::readable::{SEND_MESSAGE, is_live_room};
 use super::refusal::{MAX_ROOM_ID_CHARS, Refusal, is_message_id};
+
+/// Client: asks the server to confirm its identity.
+pub const AUTHENTICATED: &str = "authenticated";
+/// Client: asks to become a member of a room.
+pub const JOIN_ROOM: &str = "joinRoom";
+/// Client: leaves a room.
+pub const LEAVE_ROOM: &str = "leaveRoom";
 
 /// An event of a client. Its content is checked as far as no other layer is needed for that.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +85,18 @@ struct Envelope<'a> {
 }
 
 impl ClientEvent {
+    /// The name under which the event is counted: `unknown` for an event of another application.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Authenticated(_) => AUTHENTICATED,
+            Self::JoinRoom(_) => JOIN_ROOM,
+            Self::LeaveRoom(_) => LEAVE_ROOM,
+            Self::SendMessage(_) => SEND_MESSAGE,
+            Self::Unknown(_) | Self::Undecodable => "unknown",
+        }
+    }
+
     /// Parses the payload of a general message. An event that is nested deeper than `max_depth` is refused.
     #[must_use]
     pub fn parse(payload: &[u8], max_depth: usize) -> Self {
@@ -91,10 +109,10 @@ impl ClientEvent {
             Ok(data)
         };
         match &*name {
-            names::AUTHENTICATED => Self::Authenticated(fits.and_then(authenticated)),
-            names::JOIN_ROOM => Self::JoinRoom(fits.and_then(room_id)),
-            names::LEAVE_ROOM => Self::LeaveRoom(fits.and_then(room_id)),
-            names::SEND_MESSAGE => Self::SendMessage(
+            AUTHENTICATED => Self::Authenticated(fits.and_then(authenticated)),
+            JOIN_ROOM => Self::JoinRoom(fits.and_then(room_id)),
+            LEAVE_ROOM => Self::LeaveRoom(fits.and_then(room_id)),
+            SEND_MESSAGE => Self::SendMessage(
                 fits.map_err(|refusal| SendRefused {
                     refusal,
                     room: None,

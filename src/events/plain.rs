@@ -1,6 +1,8 @@
 //! Refusals of unsigned Socket.IO events. One published example sends such events; they prove no identity.
 
-use super::names;
+use super::client_event::{AUTHENTICATED, JOIN_ROOM, LEAVE_ROOM};
+use super::readable::SEND_MESSAGE;
+use super::server_event::{AUTHENTICATION_FAILED, JOIN_FAILED, LEAVE_FAILED, PAYMENT_FAILED};
 
 const REASON: &str = "This event is not signed. MessageBox sockets speak BRC-103: connect with @bsv/authsocket-client";
 
@@ -17,10 +19,10 @@ pub struct PlainRefusal {
 #[must_use]
 pub fn refuse_plain(event: &str) -> Option<PlainRefusal> {
     let event = match event {
-        names::AUTHENTICATED => names::AUTHENTICATION_FAILED,
-        names::JOIN_ROOM => names::JOIN_FAILED,
-        names::LEAVE_ROOM => names::LEAVE_FAILED,
-        names::SEND_MESSAGE => names::PAYMENT_FAILED,
+        AUTHENTICATED => AUTHENTICATION_FAILED,
+        JOIN_ROOM => JOIN_FAILED,
+        LEAVE_ROOM => LEAVE_FAILED,
+        SEND_MESSAGE => PAYMENT_FAILED,
         _ => return None,
     };
     Some(PlainRefusal {

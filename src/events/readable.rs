@@ -2,7 +2,20 @@
 
 use crate::js_trim::is_js_blank;
 
-use super::names::{RESERVED_EVENT_NAMES, SEND_MESSAGE, SEND_MESSAGE_ACK};
+/// Client: asks to store and deliver a message. Server: `sendMessage-<room>` delivers one.
+pub const SEND_MESSAGE: &str = "sendMessage";
+/// Server: `sendMessageAck-<room>` says whether a message was stored.
+pub const SEND_MESSAGE_ACK: &str = "sendMessageAck";
+/// Names that event emitters reserve. Clients refuse events with these names.
+const RESERVED_EVENT_NAMES: [&str; 7] = [
+    "_unknown",
+    "connect",
+    "connect_error",
+    "disconnect",
+    "disconnecting",
+    "newListener",
+    "removeListener",
+];
 
 /// Longest name of a message box in bytes. The events of its room then fit into [`MAX_EVENT_NAME_BYTES`].
 pub const MAX_MESSAGE_BOX_BYTES: usize = 128;

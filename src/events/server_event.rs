@@ -5,8 +5,28 @@ use serde::Serialize;
 use crate::ids::RoomId;
 use crate::json_text;
 
-use super::names;
+use super::readable::{SEND_MESSAGE, SEND_MESSAGE_ACK};
 use super::refusal::Refusal;
+
+/// Server: confirms the identity of the client.
+pub const AUTHENTICATION_SUCCESS: &str = "authenticationSuccess";
+/// Server: refuses the identity of the client.
+pub const AUTHENTICATION_FAILED: &str = "authenticationFailed";
+/// Server: confirms that the client is a member of the room.
+pub const JOINED_ROOM: &str = "joinedRoom";
+/// Server: refuses to let the client join the room.
+pub const JOIN_FAILED: &str = "joinFailed";
+/// Server: confirms that the client left the room.
+pub const LEFT_ROOM: &str = "leftRoom";
+/// Server: refuses to let the client leave the room.
+pub const LEAVE_FAILED: &str = "leaveFailed";
+/// Server: sent after a quiet period, and first in each session that the server starts. It keeps the client's session
+/// alive. Clients have no handler for it.
+pub const KEEP_ALIVE: &str = "keepAlive";
+/// Server: refuses a message.
+pub const MESSAGE_FAILED: &str = "messageFailed";
+/// Server: refuses a message because of its sender or its payment.
+pub const PAYMENT_FAILED: &str = "paymentFailed";
 
 /// A message for live delivery. The fields have the documented order; those that other clients expect follow.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -133,25 +153,25 @@ impl ServerEvent<'_> {
         };
         match self {
             Self::AuthenticationSuccess => {
-                envelope(names::AUTHENTICATION_SUCCESS, Status { status: "success" })
+                envelope(AUTHENTICATION_SUCCESS, Status { status: "success" })
             }
             Self::AuthenticationFailed(refusal) => {
-                envelope(names::AUTHENTICATION_FAILED, reason(*refusal))
+                envelope(AUTHENTICATION_FAILED, reason(*refusal))
             }
             Self::JoinedRoom(room) => envelope(
-                names::JOINED_ROOM,
+                JOINED_ROOM,
                 Room {
                     room: room.as_str(),
                 },
             ),
-            Self::JoinFailed(refusal) => envelope(names::JOIN_FAILED, reason(*refusal)),
+            Self::JoinFailed(refusal) => envelope(JOIN_FAILED, reason(*refusal)),
             Self::LeftRoom(room) => envelope(
-                names::LEFT_ROOM,
+                LEFT_ROOM,
                 Room {
                     room: room.as_str(),
                 },
             ),
-            Self::LeaveFailed(refusal) => envelope(names::LEAVE_FAILED, reason(*refusal)),
+            Self::LeaveFailed(refusal) => envelope(LEAVE_FAILED, reason(*refusal)),
             Self::Acked {
                 room,
                 message_id,
@@ -166,7 +186,7 @@ impl ServerEvent<'_> {
                     reason: None,
                     code: None,
                 };
-                envelope(&format!("{}-{room}", names::SEND_MESSAGE_ACK), ack)
+                envelope(&format!("{}-{room}", SEND_MESSAGE_ACK), ack)
             }
             Self::NotAcked(room, message_id, refusal) => {
                 let ack = Ack {
@@ -177,14 +197,12 @@ impl ServerEvent<'_> {
                     reason: Some(refusal.to_string()),
                     code: refusal.wire_code(),
                 };
-                envelope(&format!("{}-{room}", names::SEND_MESSAGE_ACK), ack)
+                envelope(&format!("{}-{room}", SEND_MESSAGE_ACK), ack)
             }
-            Self::Message(room, message) => {
-                envelope(&format!("{}-{room}", names::SEND_MESSAGE), message)
-            }
-            Self::MessageFailed(refusal) => envelope(names::MESSAGE_FAILED, reason(*refusal)),
-            Self::PaymentFailed(refusal) => envelope(names::PAYMENT_FAILED, reason(*refusal)),
-            Self::KeepAlive => envelope(names::KEEP_ALIVE, Nothing {}),
+            Self::Message(room, message) => envelope(&format!("{}-{room}", SEND_MESSAGE), message),
+            Self::MessageFailed(refusal) => envelope(MESSAGE_FAILED, reason(*refusal)),
+            Self::PaymentFailed(refusal) => envelope(PAYMENT_FAILED, reason(*refusal)),
+            Self::KeepAlive => envelope(KEEP_ALIVE, Nothing {}),
         }
     }
 }
