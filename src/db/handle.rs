@@ -12,9 +12,10 @@ mod storage;
 pub(super) mod totals;
 pub(super) mod wal;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use actix::prelude::*;
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::db::engine::any_connection::AnyConnection;

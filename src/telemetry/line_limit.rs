@@ -1,7 +1,8 @@
 //! A limit of log lines per second, with a count of the lines left out.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 /// Limits lines that clients cause.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ impl LineLimit {
     }
 
     fn enter_at(&self, now: Instant) -> Option<u64> {
-        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut window = self.window.lock();
         let window = window.get_or_insert(Window {
             since: now,
             lines: 0,

@@ -9,11 +9,12 @@ mod text;
 mod trace;
 
 use std::borrow::Cow;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use env_filter::Filter;
 use env_logger::{Logger, Target};
 use log::{Level, LevelFilter, Log, Metadata, Record};
+use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -122,14 +123,11 @@ fn is_module(text: &str) -> bool {
 
 fn put(filter: Filter) {
     log::set_max_level(filter.filter());
-    *FILTER.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(filter));
+    *FILTER.write() = Some(Arc::new(filter));
 }
 
 fn filter() -> Option<Arc<Filter>> {
-    FILTER
-        .read()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone()
+    FILTER.read().clone()
 }
 
 /// Modules of actix that log mistakes of clients as errors. The server counts these elsewhere

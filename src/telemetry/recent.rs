@@ -1,9 +1,9 @@
 //! The last warnings and errors, for the dashboard.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
 
 use log::{Level, Record};
+use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::json;
@@ -37,7 +37,7 @@ pub(super) fn keep(record: &Record<'_>) {
         target: record.target().to_owned(),
         message: record.args().to_string().chars().take(MAX_CHARS).collect(),
     };
-    let mut lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut lines = LINES.lock();
     if lines.len() >= KEPT {
         lines.pop_front();
     }
@@ -47,7 +47,7 @@ pub(super) fn keep(record: &Record<'_>) {
 /// The last warnings and errors, oldest first.
 #[must_use]
 pub fn recent() -> Vec<RecentLine> {
-    let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
+    let lines = LINES.lock();
     lines.iter().cloned().collect()
 }
 

@@ -1,10 +1,11 @@
 //! The phases of a run: connect, begin, measure, drain, stop.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use messagebox::client::ClientError;
+use parking_lot::Mutex;
 use tokio::time::sleep_until;
 
 use super::measure::accounting::DeliveryTally;
@@ -86,8 +87,8 @@ impl Watch {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> parking_lot::MutexGuard<'_, T> {
+    mutex.lock()
 }
 
 /// Runs all phases of a run.

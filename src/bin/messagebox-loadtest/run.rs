@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use messagebox::auth::Identity;
 use messagebox::client::{AuthSocket, ClientError, Connector, UnverifiedReader};
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 
 use super::measure::clock::Clock;
@@ -66,7 +67,7 @@ impl Errors {
     /// Counts an error of `what`.
     pub(crate) fn note(&self, what: &str, error: &impl Display) {
         self.count.fetch_add(1, Ordering::Relaxed);
-        let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kinds = self.kinds.lock();
         let text: String = format!("{what}: {error}").chars().take(300).collect();
         if kinds.len() < MAX_KINDS || kinds.contains_key(&text) {
             *kinds.entry(text).or_default() += 1;
@@ -80,7 +81,7 @@ impl Errors {
     }
 
     pub(crate) fn kinds(&self) -> BTreeMap<String, u64> {
-        let kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        let kinds = self.kinds.lock();
         kinds.clone()
     }
 }

@@ -1,6 +1,6 @@
 //! Totals of what identities have stored.
 
-use std::sync::{PoisonError, mpsc};
+use std::sync::mpsc;
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -104,7 +104,7 @@ impl DbHandle {
         let db = self.clone();
         let looked = tokio::task::spawn_blocking(move || db.look_blocking()).await;
         let totals = looked.unwrap_or(Err(DbError::Panicked))?;
-        *self.0.totals.lock().unwrap_or_else(PoisonError::into_inner) = Some(totals);
+        *self.0.totals.lock() = Some(totals);
         Ok(Some(totals))
     }
 
@@ -122,7 +122,7 @@ impl DbHandle {
     /// The result of the last [`refresh_totals`](Self::refresh_totals).
     #[must_use]
     pub fn totals(&self) -> Option<StoredTotals> {
-        *self.0.totals.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.totals.lock()
     }
 
     fn run_blocking<C: WriteCommand>(&self, command: C) -> Result<C::Output, DbError> {

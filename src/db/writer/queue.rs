@@ -2,7 +2,8 @@
 //! groups.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::db::engine::error::DbError;
 use crate::db::store::requester::Requester;
@@ -136,7 +137,7 @@ impl WriteQueue {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock()
     }
 }
 

@@ -1,9 +1,10 @@
 //! A writer's thread: its queue, its wake-up and its replacement.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix::prelude::*;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::executor::{CommitQueued, DbExecutor};
 use super::queue::WriteQueue;
@@ -65,7 +66,7 @@ impl WriterThread {
     }
 
     fn lock(&self) -> MutexGuard<'_, Addr<DbExecutor>> {
-        self.address.lock().unwrap_or_else(PoisonError::into_inner)
+        self.address.lock()
     }
 }
 

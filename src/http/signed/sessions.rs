@@ -1,9 +1,10 @@
 //! The sessions of this process, and the store through which nodes share them.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::join;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::auth::{
     AuthError, AuthMessage, CachedSession, Identity, MAX_NONCE_CHARS, Session, SessionLimits,
@@ -196,7 +197,7 @@ impl Sessions {
 
     /// For look-ups only: never held while working.
     fn lock(&self) -> MutexGuard<'_, SessionStore<AddressKey>> {
-        self.local.lock().unwrap_or_else(PoisonError::into_inner)
+        self.local.lock()
     }
 }
 

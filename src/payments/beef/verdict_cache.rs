@@ -1,8 +1,7 @@
 //! Caches verdicts on transactions by the hash of their bytes, so that the same bytes are checked only once.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use lru::LruCache;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::auth::sha256;
 use crate::payments::error::PaymentError;
@@ -52,7 +51,7 @@ impl VerdictCache {
     }
 
     fn lock(&self) -> MutexGuard<'_, LruCache<BeefHash, Verdict>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

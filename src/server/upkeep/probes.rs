@@ -2,8 +2,10 @@
 //! machine's clock is right.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use crate::cluster::Cluster;
 use crate::config::Settings;
@@ -118,7 +120,7 @@ struct Clocks(Arc<Mutex<BTreeMap<&'static str, ClockOffset>>>);
 
 impl Clocks {
     fn note(&self, name: &'static str, offset: Option<ClockOffset>) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.lock();
         match offset {
             Some(offset) => known.insert(name, offset),
             None => known.remove(name),
@@ -127,11 +129,7 @@ impl Clocks {
 
     /// Fails if at least half of the services disagree with this machine's clock. If most agree, the others are wrong.
     fn check(&self, redis: Option<ClockOffset>) -> Result<(), String> {
-        let mut known = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let mut known = self.0.lock().clone();
         if let Some(offset) = redis {
             known.insert(REDIS, offset);
         }

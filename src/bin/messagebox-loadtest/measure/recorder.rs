@@ -1,9 +1,10 @@
 //! Records latencies and counts per second of operations.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use hdrhistogram::Histogram;
+use parking_lot::Mutex;
 
 use super::clock::Clock;
 
@@ -81,7 +82,7 @@ impl TimedOperation {
             && let Some(histogram) = self.shards.get(shard)
         {
             let micros = completed.saturating_sub(intended).div_ceil(1_000);
-            let mut histogram = histogram.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut histogram = histogram.lock();
             histogram.saturating_record(micros);
         }
     }
@@ -105,7 +106,7 @@ impl TimedOperation {
     pub(crate) fn times(&self) -> Option<Histogram<u64>> {
         let mut sum = Histogram::new_with_bounds(1, LONGEST, DIGITS).ok()?;
         for shard in &self.shards {
-            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let shard = shard.lock();
             // They have the same bounds, so they can be added.
             let _ = sum.add(&*shard);
         }

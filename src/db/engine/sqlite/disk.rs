@@ -1,9 +1,9 @@
 //! Checks whether the disk of a database file has room for more messages.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -49,7 +49,7 @@ impl DiskGuard {
     /// The disk's free space; none if it is not watched or unreadable. Reads the disk at most twice per second.
     pub(crate) fn space(&self) -> Option<DiskSpace> {
         let folder = self.folder.as_ref()?;
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut latest = self.latest.lock();
         let free_bytes = match *latest {
             Some((at, free_bytes)) if at.elapsed() < KEEP => free_bytes,
             _ => {

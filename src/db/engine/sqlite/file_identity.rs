@@ -8,11 +8,11 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use diesel::sqlite::SqliteConnection;
 use diesel::{QueryResult, RunQueryDsl as _};
+use parking_lot::Mutex;
 
 use super::wal_marker;
 use crate::db::engine::connect::settings::DbSettings;
@@ -94,7 +94,7 @@ impl DatabaseFile {
         work: impl FnOnce(&mut SqliteConnection) -> QueryResult<T>,
     ) -> QueryResult<Option<T>> {
         let anchor = self.anchor.as_ref();
-        let anchor = anchor.map(|anchor| anchor.lock().unwrap_or_else(PoisonError::into_inner));
+        let anchor = anchor.map(|anchor| anchor.lock());
         anchor.map(|mut anchor| work(&mut anchor)).transpose()
     }
 

@@ -1,7 +1,8 @@
 //! The ends of pages requested by offset. The next page starts there, so reading a whole box takes linear time.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use crate::ids::IdentityKey;
 use crate::model::{ListOrder, Page};
@@ -53,7 +54,7 @@ impl PageCursors {
         cursors.insert((owner, message_box), cursor);
     }
 
-    fn cursors(&self) -> std::sync::MutexGuard<'_, HashMap<(IdentityKey, String), PageCursor>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cursors(&self) -> parking_lot::MutexGuard<'_, HashMap<(IdentityKey, String), PageCursor>> {
+        self.0.lock()
     }
 }

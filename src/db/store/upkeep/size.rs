@@ -1,10 +1,10 @@
 //! The size of the database, measured at a cost that does not grow with its rows.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable};
+use parking_lot::Mutex;
 
 use crate::db::engine::any_connection::{AnyConnection, MultiBackend};
 use crate::db::engine::clock::{Now, Timestamp};
@@ -122,10 +122,10 @@ pub(crate) struct KnownSize {
 
 impl SizeCache {
     pub(crate) fn get(&self) -> Option<KnownSize> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.lock()
     }
 
     pub(crate) fn set(&self, known: KnownSize) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
+        *self.0.lock() = Some(known);
     }
 }
