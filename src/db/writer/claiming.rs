@@ -1,6 +1,6 @@
 //! Claims the requests of a group. One statement is enough if all claims succeed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 #[cfg(feature = "mysql")]
 use diesel::mysql::{Mysql, MysqlConnection};
@@ -13,6 +13,7 @@ use diesel::result::{DatabaseErrorKind, Error};
 use diesel::sql_types::{Array, Bool};
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 use diesel::sql_types::{BigInt, Text};
+use indexmap::IndexSet;
 
 use crate::db::engine::any_connection::AnyConnection;
 use crate::db::engine::clock::Now;
@@ -27,8 +28,6 @@ use crate::db::engine::transaction::Begin;
 use crate::db::engine::transaction::WriteLock;
 use crate::model::{ClaimRefusal, RequestClaim};
 
-use super::group::lookup::Keys;
-
 /// A request: the session's nonce and its own.
 type Request<'a> = (&'a str, &'a str);
 
@@ -42,12 +41,12 @@ pub(crate) fn claim(
     now: &Now,
     begin: Begin,
 ) -> QueryResult<Vec<Option<ClaimRefusal>>> {
-    let mut distinct = Keys::default();
+    let mut distinct = IndexSet::new();
     let requests = claims
         .iter()
         .map(|claim| (claim.session_nonce(), claim.message_nonce()));
-    let places: Vec<usize> = requests.map(|request| distinct.add(request)).collect();
-    let distinct = distinct.list();
+    let places: Vec<_> = requests.map(|it| distinct.insert_full(it)).collect();
+    let distinct = &*distinct.into_iter().collect::<Vec<_>>();
     let until = now.millis().saturating_add(life_ms);
     #[cfg(not(feature = "mysql"))]
     let _ = begin;
@@ -61,11 +60,9 @@ pub(crate) fn claim(
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(connection) => claim_on_postgres(connection, distinct, until, now)?,
     };
-    let mut seen = HashSet::new();
-    let outcomes = places.into_iter().map(|place| {
-        let is_repeated = !seen.insert(place);
+    let outcomes = places.into_iter().map(|(place, is_new)| {
         let refusal = refusals.get(place).copied().flatten();
-        refusal.or(is_repeated.then_some(ClaimRefusal::Repeated))
+        refusal.or((!is_new).then_some(ClaimRefusal::Repeated))
     });
     Ok(outcomes.collect())
 }

@@ -4,7 +4,7 @@
 //! one statement per kind of change. A rare write (a payment, a permission, a device) runs its own statements between
 //! two runs.
 
-pub(super) mod lookup;
+mod lookup;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod new_row;

@@ -246,14 +246,8 @@ impl WriteCommand for Acknowledge {
                     scope.totals.remove(owner.clone(), sender, bytes.into());
                 }
             }
-            deleted += if let [message_id] = message_ids {
-                // A constant statement, which stays prepared.
-                let single = own.filter(messages::message_id.eq(message_id));
-                diesel::delete(single).execute(scope.connection)?
-            } else {
-                let several = own.filter(messages::message_id.eq_any(message_ids));
-                diesel::delete(several).execute(scope.connection)?
-            };
+            let several = own.filter(messages::message_id.eq_any(message_ids));
+            deleted += diesel::delete(several).execute(scope.connection)?;
         }
         Ok(deleted)
     }

@@ -1,42 +1,13 @@
 //! The lookups of a run of writes, without repeats, and their results.
 
-use std::collections::HashMap;
-use std::hash::Hash;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+use diesel::sql_types::{BigInt, Nullable, Text};
+use indexmap::IndexSet;
 
 #[cfg(any(feature = "mysql", feature = "postgres"))]
-use crate::db::engine::clock::{Now, Timestamp};
+use crate::db::engine::clock::{Moment, Now, Timestamp};
 use crate::ids::IdentityKey;
 use crate::model::{Role, StoredTotal};
-
-/// Distinct keys in insertion order. The index of a key is the index of its answer.
-#[derive(Debug)]
-pub(crate) struct Keys<K> {
-    places: HashMap<K, usize>,
-    keys: Vec<K>,
-}
-
-impl<K> Default for Keys<K> {
-    fn default() -> Self {
-        Self {
-            places: HashMap::new(),
-            keys: Vec::new(),
-        }
-    }
-}
-
-impl<K: Copy + Eq + Hash> Keys<K> {
-    /// Adds a key if it is new, and returns its index.
-    pub(crate) fn add(&mut self, key: K) -> usize {
-        *self.places.entry(key).or_insert_with(|| {
-            self.keys.push(key);
-            self.keys.len() - 1
-        })
-    }
-
-    pub(crate) fn list(&self) -> &[K] {
-        &self.keys
-    }
-}
 
 /// A box: its owner and its name.
 pub(super) type BoxKey<'a> = (IdentityKey, &'a str);
@@ -53,21 +24,21 @@ pub(super) type TotalKey = (IdentityKey, Role);
 /// Everything that a run of writes looks up before it writes.
 #[derive(Debug, Default)]
 pub(super) struct LookupKeys<'a> {
-    pub(super) boxes: Keys<BoxKey<'a>>,
+    pub(super) boxes: IndexSet<BoxKey<'a>>,
     /// Boxes whose delivery fee may be in the table.
-    pub(super) fees: Keys<&'a str>,
-    pub(super) permissions: Keys<PermissionKey<'a>>,
-    pub(super) messages: Keys<MessageKey<'a>>,
-    pub(super) totals: Keys<TotalKey>,
+    pub(super) fees: IndexSet<&'a str>,
+    pub(super) permissions: IndexSet<PermissionKey<'a>>,
+    pub(super) messages: IndexSet<MessageKey<'a>>,
+    pub(super) totals: IndexSet<TotalKey>,
 }
 
 impl LookupKeys<'_> {
     pub(super) fn is_empty(&self) -> bool {
-        self.boxes.keys.is_empty()
-            && self.fees.keys.is_empty()
-            && self.permissions.keys.is_empty()
-            && self.messages.keys.is_empty()
-            && self.totals.keys.is_empty()
+        self.boxes.is_empty()
+            && self.fees.is_empty()
+            && self.permissions.is_empty()
+            && self.messages.is_empty()
+            && self.totals.is_empty()
     }
 }
 
@@ -105,6 +76,19 @@ pub(super) mod kind {
     pub(crate) const TOTAL: i64 = 5;
 }
 
+/// The columns of a [`FoundRow`].
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub(super) type FoundColumns = (
+    BigInt,
+    BigInt,
+    BigInt,
+    Nullable<BigInt>,
+    Nullable<BigInt>,
+    Nullable<Text>,
+    Nullable<Moment>,
+    Nullable<Moment>,
+);
+
 /// A row of a combined lookup: its kind, the index of its question (from 1), and an id or a fee. A message also has its
 /// body size, box id, sender, storage time and expiry. A total has a count and bytes.
 #[cfg(any(feature = "mysql", feature = "postgres"))]
@@ -123,11 +107,11 @@ impl LookupResults {
     /// Negative results for all of these keys.
     pub(super) fn none(lookup: &LookupKeys<'_>) -> Self {
         Self {
-            boxes: vec![None; lookup.boxes.keys.len()],
-            fees: vec![None; lookup.fees.keys.len()],
-            permissions: vec![None; lookup.permissions.keys.len()],
-            messages: vec![None; lookup.messages.keys.len()],
-            totals: vec![StoredTotal::default(); lookup.totals.keys.len()],
+            boxes: vec![None; lookup.boxes.len()],
+            fees: vec![None; lookup.fees.len()],
+            permissions: vec![None; lookup.permissions.len()],
+            messages: vec![None; lookup.messages.len()],
+            totals: vec![StoredTotal::default(); lookup.totals.len()],
         }
     }
 

@@ -4,16 +4,16 @@
 use diesel::mysql::{Mysql, MysqlConnection};
 use diesel::prelude::*;
 use diesel::result::Error;
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::{BigInt, Text};
 use serde::Serialize;
 
-use crate::db::engine::clock::{Moment, Now};
+use crate::db::engine::clock::Now;
 use crate::db::engine::schema::{message_boxes, messages};
 use crate::db::engine::statement::{statement, with_values};
 use crate::db::store::messages::message_store::MessageRow;
 use crate::db::store::totals::changes::TotalChange;
 
-use super::lookup::{BoxKey, FoundRow, LookupKeys, LookupResults, kind};
+use super::lookup::{BoxKey, FoundColumns, FoundRow, LookupKeys, LookupResults, kind};
 use super::new_row::NewRow;
 
 /// The joins are straight, so each key takes one index lookup. The two servers name their collations differently.
@@ -60,17 +60,6 @@ STRAIGHT_JOIN `stored_totals` AS t
     ON t.`identity_key` = k.identity COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */
     AND t.`role` = CONVERT(k.role USING ascii)";
 
-type Row = (
-    BigInt,
-    BigInt,
-    BigInt,
-    Nullable<BigInt>,
-    Nullable<BigInt>,
-    Nullable<Text>,
-    Nullable<Moment>,
-    Nullable<Moment>,
-);
-
 statement! {
     LookUp<'a> on Mysql, MysqlConnection: (
         boxes: Text = String,
@@ -78,7 +67,7 @@ statement! {
         permissions: Text = String,
         messages: Text = String,
         totals: Text = String
-    ) -> Row = LOOK_UP
+    ) -> FoundColumns = LOOK_UP
 }
 
 pub(super) fn look_up(
@@ -86,16 +75,16 @@ pub(super) fn look_up(
     lookup: &LookupKeys<'_>,
     now: &Now,
 ) -> QueryResult<LookupResults> {
-    let boxes = lookup.boxes.list().iter();
+    let boxes = lookup.boxes.iter();
     let boxes: Vec<_> = boxes.map(|(owner, name)| (owner.to_hex(), name)).collect();
-    let messages = lookup.messages.list().iter();
+    let messages = lookup.messages.iter();
     let messages: Vec<_> = messages.map(|(owner, id)| (owner.to_hex(), id)).collect();
-    let totals = lookup.totals.list().iter();
+    let totals = lookup.totals.iter();
     let totals: Vec<_> = totals
         .map(|(it, role)| (it.to_hex(), role.word()))
         .collect();
     let mut permissions = Vec::new();
-    for (index, (recipient, sender, name)) in lookup.permissions.list().iter().enumerate() {
+    for (index, (recipient, sender, name)) in lookup.permissions.iter().enumerate() {
         let (recipient, place) = (recipient.to_hex(), index + 1);
         let of_sender = (
             kind::PERMISSION_OF_SENDER,
@@ -115,7 +104,7 @@ pub(super) fn look_up(
     }
     let statement = with_values!(LookUp {
         boxes: json(&boxes)?,
-        fees: json(&lookup.fees.list())?,
+        fees: json(&lookup.fees)?,
         permissions: json(&permissions)?,
         messages: json(&messages)?,
         totals: json(&totals)?,

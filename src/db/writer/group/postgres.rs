@@ -8,7 +8,7 @@ use crate::db::engine::clock::{Moment, Now, Timestamp};
 use crate::db::engine::statement::{statement, with_values};
 use crate::db::store::totals::changes::TotalChange;
 
-use super::lookup::{BoxKey, FoundRow, LookupKeys, LookupResults};
+use super::lookup::{BoxKey, FoundColumns, FoundRow, LookupKeys, LookupResults};
 use super::new_row::NewRow;
 
 /// The limits keep the planner from scanning a whole table for a join: each key takes one index lookup.
@@ -46,22 +46,11 @@ CROSS JOIN LATERAL (
     SELECT "messages", "bytes" FROM "stored_totals" WHERE "identity_key" = k.identity AND "role" = k.role LIMIT 1
 ) AS t"#;
 
-type Row = (
-    BigInt,
-    BigInt,
-    BigInt,
-    Nullable<BigInt>,
-    Nullable<BigInt>,
-    Nullable<Text>,
-    Nullable<Moment>,
-    Nullable<Moment>,
-);
-
 statement! {
     LookUp<'a> on Pg, PgConnection: (
         box_owners: Array<Text> = Vec<String>,
         box_names: Array<Text> = Vec<&'a str>,
-        fees: Array<Text> = &'a [&'a str],
+        fees: Array<Text> = Vec<&'a str>,
         recipients: Array<Text> = Vec<String>,
         senders: Array<Text> = Vec<String>,
         names: Array<Text> = Vec<&'a str>,
@@ -69,7 +58,7 @@ statement! {
         message_ids: Array<Text> = Vec<&'a str>,
         identities: Array<Text> = Vec<String>,
         roles: Array<Text> = Vec<&'static str>
-    ) -> Row = LOOK_UP
+    ) -> FoundColumns = LOOK_UP
 }
 
 pub(super) fn look_up(
@@ -77,14 +66,14 @@ pub(super) fn look_up(
     lookup: &LookupKeys<'_>,
     now: &Now,
 ) -> QueryResult<LookupResults> {
-    let boxes = lookup.boxes.list();
-    let permissions = lookup.permissions.list();
-    let messages = lookup.messages.list();
-    let totals = lookup.totals.list();
+    let boxes = &lookup.boxes;
+    let permissions = &lookup.permissions;
+    let messages = &lookup.messages;
+    let totals = &lookup.totals;
     let statement = with_values!(LookUp {
         box_owners: boxes.iter().map(|(owner, _)| owner.to_hex()).collect(),
         box_names: boxes.iter().map(|(_, name)| *name).collect(),
-        fees: lookup.fees.list(),
+        fees: lookup.fees.iter().copied().collect(),
         recipients: permissions.iter().map(|(it, ..)| it.to_hex()).collect(),
         senders: permissions.iter().map(|(_, it, _)| it.to_hex()).collect(),
         names: permissions.iter().map(|(.., name)| *name).collect(),

@@ -23,19 +23,19 @@ pub(super) fn look_up(
     now: &Now,
 ) -> QueryResult<LookupResults> {
     let mut results = LookupResults::none(lookup);
-    let boxes = lookup.boxes.list().iter().zip(&mut results.boxes);
+    let boxes = lookup.boxes.iter().zip(&mut results.boxes);
     for ((owner, name), answer) in boxes {
         *answer = find_box(connection, &owner.to_hex(), name)?;
     }
-    let fees = lookup.fees.list().iter().zip(&mut results.fees);
+    let fees = lookup.fees.iter().zip(&mut results.fees);
     for (name, answer) in fees {
         *answer = delivery_fee(connection, name)?;
     }
-    let permissions = lookup.permissions.list().iter();
+    let permissions = lookup.permissions.iter();
     for ((recipient, sender, name), answer) in permissions.zip(&mut results.permissions) {
         *answer = permission(connection, recipient, sender, name)?;
     }
-    let found = lookup.messages.list().iter().zip(&mut results.messages);
+    let found = lookup.messages.iter().zip(&mut results.messages);
     for ((recipient, message_id), answer) in found {
         let first = message_store::find(connection, &recipient.to_hex(), message_id)?;
         *answer = first.map(|first| FoundMessage {
@@ -46,7 +46,7 @@ pub(super) fn look_up(
             sender: first.sender,
         });
     }
-    let totals = lookup.totals.list().iter().zip(&mut results.totals);
+    let totals = lookup.totals.iter().zip(&mut results.totals);
     for ((identity, role), answer) in totals {
         *answer = totals::total(connection, &identity.to_hex(), *role)?;
     }

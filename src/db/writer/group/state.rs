@@ -80,10 +80,10 @@ impl<'a> LookupKeys<'a> {
     ) {
         // The operator's fees override the table.
         if fees.own(message_box).is_none() {
-            self.fees.add(message_box);
+            self.fees.insert(message_box);
         }
         for recipient in recipients {
-            self.permissions.add((*recipient, *sender, message_box));
+            self.permissions.insert((*recipient, *sender, message_box));
         }
     }
 
@@ -101,18 +101,19 @@ impl<'a> LookupKeys<'a> {
         let recipients: Vec<IdentityKey> = messages.iter().map(|it| it.recipient).collect();
         self.ask_for_quote(&first.sender, &recipients, &first.message_box, fees);
         if quotas.of(Role::Sender) != Quota::NONE {
-            self.totals.add((first.sender, Role::Sender));
+            self.totals.insert((first.sender, Role::Sender));
         }
         for message in messages {
             if quotas.of(Role::Inbox) != Quota::NONE {
-                self.totals.add((message.recipient, Role::Inbox));
+                self.totals.insert((message.recipient, Role::Inbox));
             }
-            self.messages.add((message.recipient, &message.message_id));
+            self.messages
+                .insert((message.recipient, &message.message_id));
             if known
                 .get(&message.recipient, &message.message_box)
                 .is_none()
             {
-                self.boxes.add((message.recipient, &message.message_box));
+                self.boxes.insert((message.recipient, &message.message_box));
             }
         }
     }
@@ -123,7 +124,7 @@ impl<'a> LookupKeys<'a> {
         message_ids: &'a [String],
     ) {
         for message_id in message_ids {
-            self.messages.add((recipient, message_id));
+            self.messages.insert((recipient, message_id));
         }
     }
 }
@@ -138,7 +139,7 @@ impl<'a> GroupState<'a> {
         totals: TotalChanges,
     ) -> Self {
         let slots = std::mem::take(&mut results.messages).into_iter();
-        let boxes = lookup.boxes.list().iter().zip(&results.boxes);
+        let boxes = lookup.boxes.iter().zip(&results.boxes);
         let boxes = boxes.map(|(key, id)| KnownBox {
             key: *key,
             id: *id,
@@ -210,7 +211,7 @@ impl<'a> GroupState<'a> {
         fees: &DeliveryFees,
     ) -> FeeQuote {
         let delivery_fee = fees.own(message_box).unwrap_or_else(|| {
-            let place = self.lookup.fees.add(message_box);
+            let place = self.lookup.fees.insert_full(message_box).0;
             let fee = self.results.fees.get(place).copied().flatten();
             fee.and_then(|fee| u64::try_from(fee).ok()).unwrap_or(0)
         });
@@ -219,7 +220,8 @@ impl<'a> GroupState<'a> {
             let place = self
                 .lookup
                 .permissions
-                .add((*recipient, *sender, message_box));
+                .insert_full((*recipient, *sender, message_box))
+                .0;
             let fee = self.results.permissions.get(place).copied().flatten();
             recipient_fees.push(fee.unwrap_or_else(|| default_recipient_fee(message_box)));
         }
@@ -234,7 +236,7 @@ impl<'a> GroupState<'a> {
     ) -> usize {
         let mut count = 0;
         for message_id in message_ids {
-            let place = self.lookup.messages.add((recipient, message_id));
+            let place = self.lookup.messages.insert_full((recipient, message_id)).0;
             match self.set(place, Slot::Free) {
                 Slot::Free => continue,
                 Slot::Row(row) => {
@@ -296,13 +298,13 @@ impl<'a> GroupState<'a> {
 
     fn place_of(&mut self, message: &'a NewMessage) -> usize {
         let key = (message.recipient, &*message.message_id);
-        self.lookup.messages.add(key)
+        self.lookup.messages.insert_full(key).0
     }
 
     /// The index of a message's box.
     fn box_of(&mut self, message: &'a NewMessage, known: &BoxIds) -> usize {
         let key = (message.recipient, &*message.message_box);
-        let index = self.lookup.boxes.add(key);
+        let index = self.lookup.boxes.insert_full(key).0;
         if index == self.boxes.len() {
             self.boxes.push(KnownBox {
                 key,

@@ -178,7 +178,7 @@ impl<'a> GroupState<'a> {
         let (quotas, changes) = (self.quotas, &self.totals);
         let (lookup, results) = (&mut self.lookup, &self.results);
         let total = |identity: &IdentityKey, role| {
-            let place = lookup.totals.add((*identity, role));
+            let place = lookup.totals.insert_full((*identity, role)).0;
             let before = results.totals.get(place).copied().unwrap_or_default();
             let change = changes.of(&identity.to_hex(), role);
             Ok::<StoredTotal, Infallible>(before.plus(change))
