@@ -247,7 +247,7 @@ async fn the_command_does_all_of_it() {
     );
     assert!(human(&["list", "block"]).contains(&bob));
     assert!(human(&["unblock", "bob"]).ends_with("served\n"));
-    assert_eq!(human(&["list", "block"]).trim(), "nobody");
+    assert_eq!(human(&["list", "block"]).trim(), "no identities");
     assert!(human(&["allow", "bob"]).contains("served"));
     assert_eq!(
         admin(&["list", "allow"]).json()["identities"][0]["identity"],

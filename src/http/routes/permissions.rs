@@ -51,63 +51,49 @@ pub(in crate::http) enum PermissionRows {
     Snake(Vec<OlderPermissionItem>),
 }
 
-/// A fee or a block that the caller has set.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(in crate::http) struct PermissionItem {
-    /// The sender that it applies to; null: all senders.
-    sender: Option<String>,
-    message_box: String,
-    /// -1 blocks, 0 allows, more is a fee in satoshis.
-    recipient_fee: i64,
-    /// `blocked`, `always_allow` or `payment_required`.
-    status: &'static str,
-    /// When it was set first (ISO 8601).
-    created_at: String,
-    /// When it was set last (ISO 8601).
-    updated_at: String,
-}
-
-/// A permission as older clients read it.
-#[derive(Serialize, ToSchema)]
-pub(in crate::http) struct OlderPermissionItem {
-    /// The sender that it applies to; null: all senders.
-    sender: Option<String>,
-    message_box: String,
-    /// -1 blocks, 0 allows, more is a fee in satoshis.
-    recipient_fee: i64,
-    /// `blocked`, `always_allow` or `payment_required`.
-    status: &'static str,
-    /// When it was set first (ISO 8601).
-    created_at: String,
-    /// When it was set last (ISO 8601).
-    updated_at: String,
-}
-
-impl From<PermissionItem> for OlderPermissionItem {
-    fn from(item: PermissionItem) -> Self {
-        Self {
-            sender: item.sender,
-            message_box: item.message_box,
-            recipient_fee: item.recipient_fee,
-            status: item.status,
-            created_at: item.created_at,
-            updated_at: item.updated_at,
+/// A permission of a reply: the same fields, in one of two spellings.
+macro_rules! permission_item {
+    ($(#[$attribute:meta])* $name:ident) => {
+        #[derive(Serialize, ToSchema)]
+        $(#[$attribute])*
+        pub(in crate::http) struct $name {
+            /// The sender that it applies to; null: all senders.
+            sender: Option<String>,
+            message_box: String,
+            /// -1 blocks, 0 allows, more is a fee in satoshis.
+            recipient_fee: i64,
+            /// `blocked`, `always_allow` or `payment_required`.
+            status: &'static str,
+            /// When it was set first (ISO 8601).
+            created_at: String,
+            /// When it was set last (ISO 8601).
+            updated_at: String,
         }
-    }
+
+        impl From<Permission> for $name {
+            fn from(permission: Permission) -> Self {
+                Self {
+                    sender: permission.sender.map(|key| key.to_ascii_lowercase()),
+                    message_box: permission.message_box,
+                    recipient_fee: permission.recipient_fee,
+                    status: status_of(permission.recipient_fee),
+                    created_at: permission.created_at,
+                    updated_at: permission.updated_at,
+                }
+            }
+        }
+    };
 }
 
-impl From<Permission> for PermissionItem {
-    fn from(permission: Permission) -> Self {
-        Self {
-            sender: permission.sender.map(|key| key.to_ascii_lowercase()),
-            message_box: permission.message_box,
-            recipient_fee: permission.recipient_fee,
-            status: status_of(permission.recipient_fee),
-            created_at: permission.created_at,
-            updated_at: permission.updated_at,
-        }
-    }
+permission_item! {
+    /// A fee or a block that the caller has set.
+    #[serde(rename_all = "camelCase")]
+    PermissionItem
+}
+
+permission_item! {
+    /// A permission as older clients read it.
+    OlderPermissionItem
 }
 
 /// The status word of a fee.
@@ -278,11 +264,11 @@ pub(super) async fn list(
         "ERR_LIST_PERMISSIONS_FAILED",
         "Failed to list permissions.",
     ))?;
-    let items = permissions.into_iter().map(PermissionItem::from);
+    let permissions = permissions.into_iter();
     let permissions = if query.first(&["messageBox"]).is_some() {
-        PermissionRows::Camel(items.collect())
+        PermissionRows::Camel(permissions.map(PermissionItem::from).collect())
     } else {
-        PermissionRows::Snake(items.map(OlderPermissionItem::from).collect())
+        PermissionRows::Snake(permissions.map(OlderPermissionItem::from).collect())
     };
     Ok(RouteReply::success(&PermissionList {
         permissions,

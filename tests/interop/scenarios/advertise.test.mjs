@@ -175,7 +175,7 @@ test('the server advertises itself at the start, if wallet and overlay answer', 
 test('the server starts even if it cannot be advertised', async () => {
   const { env } = await advertiser()
   const cases = [
-    [{ HOSTING_DOMAIN: 'one.box.example.org' }, 'it is the wallet of another identity'],
+    [{ HOSTING_DOMAIN: 'one.box.example.org' }, 'it belongs to another identity'],
     [{ HOSTING_DOMAIN: 'http://localhost' }, 'HOSTING_DOMAIN is "http://localhost"'],
     [{ HOSTING_DOMAIN: 'one.box.example.org', WALLET_URL: '' }, 'WALLET_URL is not set'],
     [{ HOSTING_DOMAIN: 'one.box.example.org', SLAP_TRACKERS: 'http://tracker.example' }, 'SLAP_TRACKERS has']

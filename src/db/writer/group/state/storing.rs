@@ -61,19 +61,23 @@ impl<'a> Undo<'a> {
 }
 
 impl<'a> GroupState<'a> {
+    fn begin(&mut self) -> Undo<'a> {
+        self.totals.mark();
+        Undo {
+            inserts: self.inserts.len(),
+            deletes: self.deletes.len(),
+            slots: Vec::new(),
+            body: None,
+        }
+    }
+
     /// Stores all messages or none.
     pub(super) fn store_all(
         &mut self,
         submission: &'a Submission,
         known: &BoxIds,
     ) -> SubmitOutcome {
-        self.totals.mark();
-        let mut done = Undo {
-            inserts: self.inserts.len(),
-            deletes: self.deletes.len(),
-            slots: Vec::new(),
-            body: None,
-        };
+        let mut done = self.begin();
         let mut outcomes = Vec::with_capacity(submission.messages.len());
         for message in &submission.messages {
             let place = self.place_of(message);
@@ -193,13 +197,7 @@ impl<'a> GroupState<'a> {
         messages: &'a [NewMessage],
         known: &BoxIds,
     ) -> Option<QuotaExceeded> {
-        self.totals.mark();
-        let mut done = Undo {
-            inserts: self.inserts.len(),
-            deletes: self.deletes.len(),
-            slots: Vec::new(),
-            body: None,
-        };
+        let mut done = self.begin();
         let mut outcomes = Vec::with_capacity(messages.len());
         for message in messages {
             let place = self.place_of(message);
