@@ -96,7 +96,7 @@ impl std::fmt::Debug for Server {
     }
 }
 
-/// Opens the database. Warns of limits of a database server that are too small for the settings.
+/// Opens the database. Warns of limits of the database and of the memory that are too small for the settings.
 fn open_database(
     settings: &Settings,
     database: &DbSettings,

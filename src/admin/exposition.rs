@@ -98,7 +98,7 @@ const READINESS: &[Family<ServerPart>] = &[
         out.each("check", needed.map(|check| (check, true)));
         out.each("check", not_ready.iter().map(|check| (check, false)));
     }),
-    gauge("degraded", "Services that the server can work without: 1 if it is configured and fails, else 0.", |server, out| {
+    gauge("degraded", "Whether the server is degraded, by cause: 1 if that cause is present, else 0.", |server, out| {
         let Some(degraded) = &server.degraded else { return };
         out.each("cause", CAUSES.map(|cause| (cause, degraded.contains(&cause))));
     }),
@@ -207,7 +207,7 @@ const DISK: &[Family<DiskSpace>] = &[
 
 #[rustfmt::skip]
 const PAYMENTS: &[Family<PaymentCounts>] = &[
-    counter("payments_total", "Payments, by outcome.", |payments, out| {
+    counter("payments_total", "Payments that passed (checked) or failed (refused) their check; given_up: passed but bought nothing, so counted twice.", |payments, out| {
         out.each("outcome", [("checked", payments.checked.get()), ("refused", payments.refused.get()), ("given_up", payments.given_up.get())]);
     }),
 ];

@@ -216,7 +216,8 @@ impl Session {
     /// Verifies the counterparty's signature of `digest` and consumes the nonce of the message.
     ///
     /// # Errors
-    /// [`AuthError::Replayed`] or [`AuthError::Signature`]; nothing changes.
+    /// [`AuthError::Replayed`], [`AuthError::Nonce`] or [`AuthError::Signature`]; [`AuthError::UnknownSession`] if a
+    /// strict session's nonce memory is full. Nothing changes.
     pub fn verify(
         &self,
         nonce: &str,
@@ -239,7 +240,8 @@ impl Session {
     /// Consumes the nonce of a message that was verified elsewhere.
     ///
     /// # Errors
-    /// [`AuthError::Replayed`], or [`AuthError::UnknownSession`] if this ended the session.
+    /// [`AuthError::Replayed`], or [`AuthError::UnknownSession`] if a strict session's nonce memory is full: its owner
+    /// must remove the session.
     pub fn consume(&self, nonce: &str) -> Result<(), AuthError> {
         let mut seen = self.seen.lock();
         if self.strict_replay && seen.is_full() && !seen.contains(nonce) {

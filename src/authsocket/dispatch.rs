@@ -23,7 +23,7 @@ use super::state::reply_queue::{Reply, Ticket};
 /// Unanswered messages that one socket may have.
 const MAX_PENDING_MESSAGES: usize = 1_000;
 
-/// The box of messages to open rooms whose ids name no box.
+/// The box of a message to an open room whose id names no box.
 const DEFAULT_BOX: &str = "default";
 
 /// To the socket: the reply to a message that it submitted.

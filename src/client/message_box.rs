@@ -1,4 +1,4 @@
-//! The MessageBox operations over authenticated HTTP. This file sends and acknowledges; its sub-rooms do the rest.
+//! The MessageBox operations over authenticated HTTP. This file sends and acknowledges; its submodules do the rest.
 
 pub(super) mod body;
 pub(super) mod devices;

@@ -44,7 +44,7 @@ section! {
         max_headers: AtMost<96> = AtMost::new(90), ["MAX_HEADERS"], "Maximum headers per request, at most 96";
         max_header_bytes: AtMost<131_072> = AtMost::new(128 * 1024), ["MAX_HEADER_BYTES"], "Maximum bytes of all headers of a request; 131072 at most, with its first line";
         max_body_bytes: usize = 32 * MIB, ["MAX_BODY_BYTES"], "Maximum bytes of a request body; a sixteenth of server.max_buffered_bytes at most";
-        max_buffered_bytes: usize = 512 * MIB, ["MAX_BUFFERED_BYTES"], "Bytes of memory for the bodies of all requests in progress. Lists that clients are still reading get half as much, and the outbound buffers of all sockets get half as much. One identity and one address may each use a sixteenth; of lists, at least one of the largest size. When lists or sockets use all of it, the server disconnects the slowest consumer";
+        max_buffered_bytes: usize = 512 * MIB, ["MAX_BUFFERED_BYTES"], "Bytes of memory for the bodies of all requests in progress. Lists that clients are still reading get half as much, and the outbound buffers of all sockets get half as much. One identity and one address may each use a sixteenth; of lists, at least one of the largest size. When lists or outbound buffers fill their half, the server disconnects the slowest consumer";
         request_timeout: Duration = seconds(30), ["REQUEST_TIMEOUT_SECS"], "Maximum time to receive a request's body";
         head_timeout: Duration = seconds(5), ["HEAD_TIMEOUT"], "Maximum time to receive the head of a connection's first request";
         keep_alive: Duration = seconds(75), ["KEEP_ALIVE"], "Idle timeout of a connection between two requests. Current clients reuse a connection after a pause of one minute; balancers must close theirs sooner";
@@ -124,7 +124,7 @@ section! {
     /// `[limits]`: limits per address, identity and socket; a rate of 0 is no limit.
     LimitsSection "limits." {
         unlimited_addresses: Networks = Networks::loopback(), ["UNLIMITED_ADDRESSES"], "Addresses and networks without limits per address; `none` is an empty list. The default is this machine, because one proxy on it would count for all clients";
-        connections_per_address: usize = 1_500, ["CONNECTIONS_PER_ADDRESS"], "Maximum TCP connections per address, or per /64 of IPv6; the server closes more at once";
+        connections_per_address: usize = 1_500, ["CONNECTIONS_PER_ADDRESS"], "Maximum TCP connections per address, or per /64 of IPv6; the server closes further ones immediately";
         unproven_sockets: usize = 10_000, ["MAX_UNPROVEN_SOCKETS"], "Maximum unauthenticated sockets";
         unproven_sockets_per_address: usize = 625, ["UNPROVEN_SOCKETS_PER_ADDRESS"], "Maximum unauthenticated sockets per address, and as many HTTP sessions per address without a verified request";
         sockets_per_identity: usize = 10_000, ["SOCKETS_PER_IDENTITY"], "Maximum sockets per identity";
@@ -243,6 +243,6 @@ section! {
         service_account_path: Option<PathBuf> = None, ["FIREBASE_SERVICE_ACCOUNT_PATH"], "Path of the service account's JSON file";
         endpoint: String = "https://fcm.googleapis.com".to_owned(), ["FIREBASE_ENDPOINT"], "Address of Firebase";
         boxes: Vec<String> = vec!["notifications".to_owned()], ["PUSH_BOXES"], "Boxes whose messages send a notification, comma-separated";
-        max_queued: usize = 10_000, ["PUSH_MAX_QUEUED"], "Maximum queued notifications; the server drops more";
+        max_queued: usize = 10_000, ["PUSH_MAX_QUEUED"], "Maximum queued notifications; the server drops those beyond";
     }
 }

@@ -102,11 +102,11 @@ impl std::fmt::Debug for DbHandle {
 }
 
 impl DbHandle {
-    /// Opens the database, applies pending migrations and starts the actors. `on_commit` receives every durable
-    /// message, in order.
+    /// Opens the database, applies pending migrations if the settings say so, and starts the writer threads and the
+    /// readers. `on_commit` receives every durable message, in order.
     ///
     /// # Errors
-    /// [`DbError::Open`].
+    /// [`DbError::Open`], [`DbError::OldSchema`], or an error of reading the migrations.
     pub fn open(
         settings: &DbSettings,
         on_commit: Option<Recipient<MessagesStored>>,
@@ -188,8 +188,8 @@ impl DbHandle {
         Ok(Self(Arc::new(shared), Caller::default()))
     }
 
-    /// Submits messages. The writer's thread calls `reply` after the commit, in commit order. A full queue calls it at
-    /// once. Dropping the caller cancels nothing.
+    /// Submits messages. The writer's thread calls `reply` after the commit, in commit order. A refusal (a full
+    /// queue, a low disk, a message too large) calls it at once, in this thread. Submitted messages cannot be cancelled.
     pub fn submit(
         &self,
         submission: Submission,

@@ -36,11 +36,11 @@ pub struct PaymentConfig {
 #[derive(Debug, Default, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentCounts {
-    /// Payments that covered their price.
+    /// Payments that passed their check.
     pub checked: Counter,
-    /// Payments that were refused.
+    /// Payments that failed their check.
     pub refused: Counter,
-    /// Payments that bought nothing and were released.
+    /// Payments that passed and bought nothing. They count as checked too.
     pub given_up: Counter,
 }
 
@@ -87,8 +87,8 @@ impl PaymentGate {
         self.config.cashier.is_external()
     }
 
-    /// Checks a payment on a blocking thread, and its proofs against the block headers, if configured. A cheap check runs at
-    /// once; a costly one waits for one of few permits.
+    /// Checks a payment on a blocking thread, and its proofs against the block headers, if configured. Every check
+    /// waits for its payer's turn and a core. A check that proves costly starts again, once it has one of few further permits.
     ///
     /// # Errors
     /// [`DeliveryError`].
@@ -160,10 +160,11 @@ impl PaymentGate {
     }
 
     /// Claims the outputs of a payment, so that they buy only one thing even if several requests name them at once. Then
-    /// passes the payment to the server on.
+    /// hands the server's own part to its wallet.
     ///
     /// # Errors
-    /// [`DeliveryError`]: then the payer may use the outputs again.
+    /// [`PaymentError::Reused`] if the outputs are claimed already. After an error of the wallet, the payer may use them
+    /// again.
     pub(super) async fn accept(
         &self,
         payment: &Payment,

@@ -268,7 +268,7 @@ impl EngineSession {
         }
     }
 
-    /// When [`Self::handle_timeout`] is due next. Every `handle_*` call may change it.
+    /// When [`Self::handle_timeout`] is due next. Every other call may change it.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let own = match self.phase {
@@ -309,7 +309,8 @@ impl EngineSession {
         }
     }
 
-    /// The next event for the application. Drain it after every `handle_*` call.
+    /// The next event for the application. Drain it and [`Self::poll_transmit`] in turn until both are empty, after every
+    /// `handle_*`, `send` and `close`.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<EngineEvent> {
         self.events.pop_front()

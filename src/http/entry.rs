@@ -93,7 +93,7 @@ async fn respond(
     exchange.sign(reply).await
 }
 
-/// Answers a verified request. An error is not signed: the request turned out to be a replay, or its session has ended.
+/// Answers a verified request. An `Err` is not signed: the request turned out to be a replay, or its session has ended.
 async fn answer(
     request: &HttpRequest,
     exchange: &Exchange<'_>,

@@ -26,10 +26,11 @@ pub const fn share(whole: usize) -> usize {
 struct Bounds {
     per_key: usize,
     global: usize,
-    /// Held back, in addition to `global`, for owners without other permits: up to `small` for each.
+    /// Extra amount above `global`, for owners without other permits: up to `small` for each.
     reserve: usize,
     small: usize,
-    /// Whether an owner without permits may exceed `per_key` once. Otherwise a large request would never fit.
+    /// Whether an owner without permits may exceed `per_key`, and `global` too if nobody holds anything. A large request
+    /// would never fit without this.
     takes_oversized: bool,
 }
 
@@ -101,8 +102,8 @@ impl<K: Holder, S> KeyedBudget<K, S> {
         })
     }
 
-    /// `per_key` bytes for each owner, `global` for all. A share of `global` is a reserve for owners without other
-    /// permits, up to [`SMALL`] bytes for each. An owner without permits may exceed `per_key` once.
+    /// `per_key` bytes for each owner, `global` for all. A sixteenth of `global` comes on top, as a reserve for owners
+    /// without other permits, up to [`SMALL`] bytes for each. An owner without permits may exceed `per_key` once.
     #[must_use]
     pub fn of_bytes(per_key: usize, global: usize) -> Self {
         Self::new(Bounds {

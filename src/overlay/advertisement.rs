@@ -71,7 +71,7 @@ impl Advertisement {
 
     /// The advertisements of `identity` among these outputs.
     ///
-    /// An answer without transaction ids means every output that nothing in the BEEF spends. The bytes are untrusted:
+    /// An answer without transaction ids means every output at its index that nothing in the BEEF spends. The bytes are untrusted:
     /// unreadable outputs, and outputs without the identity's signature, are skipped.
     pub(super) fn read(identity: &IdentityKey, outputs: &Outputs) -> Vec<Self> {
         if check_any_layout(&outputs.beef).is_err() {

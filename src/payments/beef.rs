@@ -219,7 +219,7 @@ mod tests {
         };
         let good = Mint::new().pay(&[(vec![0x51], 7)]);
         let forged = Mint::new().forged().pay(&[(vec![0x51], 7)]);
-        // Parsing may cost something, and running a script nothing.
+        // This budget pays for parsing, but not for running scripts.
         let reading_only = checks(&cache, reading(&good) * 2, &|| {});
         for bytes in [&good, &forged] {
             assert_eq!(check(bytes, &reading_only), Err(CheckError::Costly));

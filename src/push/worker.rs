@@ -73,7 +73,7 @@ impl RetryPolicy {
 /// Bounds and times of the worker.
 #[derive(Debug, Clone)]
 pub struct PushSettings {
-    /// Largest number of queued notifications; further ones are dropped and counted. One recipient may have a sixteenth.
+    /// Largest number of queued notifications. When it is reached, the newest of the longest queue is dropped and counted. One recipient may have a sixteenth.
     pub max_queued: usize,
     /// Notifications that are sent at a time.
     pub concurrency: usize,
@@ -103,7 +103,7 @@ pub struct PushStatus {
     pub retried: u64,
     /// Tokens that no device has any more.
     pub dead_tokens: u64,
-    /// Devices that were not notified.
+    /// Devices that could not be notified, and notifications that failed before any device was tried.
     pub failed: u64,
     /// Notifications refused because of the project or the account, not of the device.
     pub refused: u64,

@@ -155,7 +155,7 @@ impl RoomRegistry {
     }
 
     /// Sends an event to the members of a room. `make` is called only if there are members. With the `id` of a message,
-    /// members that joined after it was stored are left out.
+    /// sockets that were admitted after it was stored are left out.
     ///
     /// If the fan-out panics, the members of the room are disconnected and no other member is affected.
     fn publish(&mut self, room: &RoomId, id: Option<i64>, make: impl FnOnce() -> SharedPayload) {
@@ -233,7 +233,8 @@ impl RoomRegistry {
         self.publish_interest(watermark);
     }
 
-    /// Passes changed topics on to the other nodes. Their new members need messages above this watermark.
+    /// Tells this node's cluster task which topics gained their first member or lost their last, so that it subscribes or
+    /// unsubscribes. New members need messages above this watermark.
     fn publish_interest(&mut self, watermark: i64) {
         if let Some(cluster) = &self.cluster {
             for change in self.membership.take_changes() {

@@ -52,7 +52,7 @@ impl Wire {
 pub enum Fate {
     Arrives,
     Lost,
-    /// The cable is pulled: this and everything after it is lost, and neither end receives an error.
+    /// The cable is pulled: everything in flight, this, and everything after it is lost. Neither end receives an error.
     Cut,
 }
 

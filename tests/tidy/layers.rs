@@ -18,7 +18,7 @@ struct Room {
 
 impl Room {
     /// Whether this row allows a use of `room`. A row that names a room allows its sub-rooms too. A room and its own
-    /// sub-rooms may use each other's head file.
+    /// sub-rooms may use each other.
     fn allows(&self, room: &str) -> bool {
         let is_own = is_within(&self.name, room) || is_within(room, &self.name);
         is_own
@@ -112,7 +112,7 @@ fn every_room_is_in_the_table() {
     assert_none(&breaks);
 }
 
-/// So the rooms have an order, and no two use each other.
+/// So the rooms have an order, and no two use each other, except a room and its sub-rooms.
 #[test]
 fn rooms_use_only_rooms_further_down() {
     let table = table();

@@ -86,7 +86,7 @@ struct Entry<K> {
     prolonged: Option<Instant>,
 }
 
-/// The sessions. `K` is the origin of a handshake. The owner locks the store for look-ups only.
+/// The sessions. `K` is the origin of a handshake. The owner holds its lock for single calls only.
 #[derive(Debug)]
 pub struct SessionStore<K> {
     pending: LruCache<String, Entry<K>>,

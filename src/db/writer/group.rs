@@ -1,4 +1,4 @@
-//! Runs the writes of a group with a constant number of statements.
+//! Runs the common writes of a group with few statements, however many writes there are.
 //!
 //! Adjacent common writes form a run. A run takes one lookup, decides its outcomes in memory in write order, and takes
 //! one statement per kind of change. A rare write (a payment, a permission, a device) runs its own statements between
@@ -213,7 +213,7 @@ fn without_earlier_changes<'a>(
     GroupState::new(lookup, results, now, quotas, TotalChanges::default())
 }
 
-/// Looks all keys up with one statement. SQLite takes one statement each, because it has no round trips.
+/// Looks all keys up with one statement. SQLite takes one statement for each key, because it has no round trips.
 fn look_up(
     connection: &mut AnyConnection,
     lookup: &LookupKeys<'_>,
@@ -241,7 +241,7 @@ fn carry_out(
         on_engine!(scope.connection, delete(&plan.deletes))?;
     }
     create_boxes(scope, &mut plan)?;
-    // Each recipient's row has its own body, so only one statement's bodies exist at a time.
+    // Each recipient's row has its own body, so the rows of only one statement are in memory at a time.
     let (mut rows, mut bytes) = (Vec::new(), 0);
     for insert in &plan.inserts {
         let row = new_row(scope, *insert, &plan.boxes);

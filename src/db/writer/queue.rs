@@ -1,5 +1,5 @@
-//! The queue of writes. It is bounded, keeps the order of each identity, takes turns between identities, and fills
-//! groups.
+//! The queue of writes. It is bounded, keeps the order of each identity, takes turns between addresses and then between
+//! their identities, and fills groups.
 
 use std::collections::VecDeque;
 
@@ -58,7 +58,7 @@ impl WriteQueue {
 
     /// Adds a write. A refused write is answered with the reason, and `false` is returned. One identity, and one
     /// address, may hold a sixteenth of the places and of the bytes. Its undelivered messages count as places. A
-    /// requester that holds nothing can always add one small write.
+    /// requester that holds nothing can still add one small write from a reserve, of which one address gets a sixteenth.
     pub(crate) fn push(&self, write: QueuedWrite) -> bool {
         let requester = write.requester;
         let refusal = match self.permits(&requester, &write) {
@@ -95,8 +95,8 @@ impl WriteQueue {
         Ok([places, bytes])
     }
 
-    /// Moves queued writes to a group, up to `max` places but at least one write. Identities take turns, one write
-    /// each.
+    /// Moves queued writes to a group, up to `max` places but at least one write. Addresses take turns, and
+    /// within each its identities. A large write waits for more rounds.
     pub(crate) fn fill(&self, group: &mut Vec<QueuedWrite>, max: usize) {
         let taken: usize = group.iter().map(|write| write.places).sum();
         let mut room = max.saturating_sub(taken);

@@ -37,7 +37,7 @@ pub(in crate::http) struct QuoteAmounts {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct ManyQuotes {
-    /// The number of recipients in words.
+    /// A sentence that names the number of recipients.
     description: String,
     /// In the order of the request.
     quotes_by_recipient: Vec<RecipientQuote>,

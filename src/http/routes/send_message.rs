@@ -71,7 +71,7 @@ struct Request {
 #[serde(rename_all = "camelCase")]
 #[schema(as = Sent)]
 pub(in crate::http) struct SentReply {
-    /// The number of recipients in words.
+    /// A sentence that names the number of recipients.
     message: String,
     /// The id if there is one recipient.
     #[serde(skip_serializing_if = "Option::is_none")]

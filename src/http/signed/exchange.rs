@@ -23,8 +23,9 @@ use super::session_lookup::{self, SessionLookup};
 use super::sessions::unknown_session;
 use super::shared_sessions::Claimed;
 
-/// The part of all bodies that the first body of a session may have: enough for the largest message with a payment.
-const STRANGERS_PART: usize = 32;
+/// Until a request of a session has verified on this server, its body may take this part of the memory for bodies. It is
+/// enough for the largest message with a payment.
+const STRANGER_DIVISOR: usize = 32;
 
 /// A request that names a session, and everything that its reply is signed with.
 pub(in crate::http) struct Exchange<'a> {
@@ -133,7 +134,8 @@ impl<'a> Exchange<'a> {
         Ok(AdmittedRequest { body, scope })
     }
 
-    /// Gives up a request whose nonce was new to the session, but not to the store. The answer is not signed.
+    /// Gives up a verified request that the store refused with its first write: as a replay, or because the session has
+    /// ended. An ended session is removed here too. The answer is not signed.
     pub(in crate::http) fn withdraw(&self, error: AuthError) -> ApiError {
         if error != AuthError::Replayed {
             self.state.sessions.remove(self.session().own_nonce());
@@ -156,7 +158,7 @@ impl<'a> Exchange<'a> {
         let (owners, max) = if is_authenticated {
             (Owner::both(session.peer(), self.address), max)
         } else {
-            let first = state.limits.max_buffered_bytes / STRANGERS_PART;
+            let first = state.limits.max_buffered_bytes / STRANGER_DIVISOR;
             ([self.address.map(Owner::Address), None], max.min(first))
         };
         BodyReader {

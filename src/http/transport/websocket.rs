@@ -49,7 +49,7 @@ enum Start<A: Application> {
     Known(Addr<Socket<A>>),
 }
 
-/// What comes, and where it counts while it is not whole.
+/// The request's body, and the permit that counts unfinished messages.
 pub(super) type IncomingFrames = (web::Payload, Permit<Owner>);
 
 /// Begins a session on a websocket.
@@ -229,7 +229,7 @@ impl<A: Application> StreamHandler<Result<ws::Message, ProtocolError>> for WsTra
                 Some(Ended::Refused(code)) => self.refuse(code, ctx),
                 // The client is gone without a goodbye.
                 Some(Ended::Broken) => ctx.stop(),
-                // So the codec's user calls a text that is no UTF-8.
+                // The input has not ended: actix-web-actors reports text that is not UTF-8 as `Io`.
                 None => self.refuse(CloseCode::Invalid, ctx),
             },
             Err(_) => self.refuse(CloseCode::Protocol, ctx),
