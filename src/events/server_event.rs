@@ -186,7 +186,7 @@ impl ServerEvent<'_> {
                     reason: None,
                     code: None,
                 };
-                envelope(&format!("{}-{room}", SEND_MESSAGE_ACK), ack)
+                envelope(&format!("{SEND_MESSAGE_ACK}-{room}"), ack)
             }
             Self::NotAcked(room, message_id, refusal) => {
                 let ack = Ack {
@@ -197,9 +197,9 @@ impl ServerEvent<'_> {
                     reason: Some(refusal.to_string()),
                     code: refusal.wire_code(),
                 };
-                envelope(&format!("{}-{room}", SEND_MESSAGE_ACK), ack)
+                envelope(&format!("{SEND_MESSAGE_ACK}-{room}"), ack)
             }
-            Self::Message(room, message) => envelope(&format!("{}-{room}", SEND_MESSAGE), message),
+            Self::Message(room, message) => envelope(&format!("{SEND_MESSAGE}-{room}"), message),
             Self::MessageFailed(refusal) => envelope(MESSAGE_FAILED, reason(*refusal)),
             Self::PaymentFailed(refusal) => envelope(PAYMENT_FAILED, reason(*refusal)),
             Self::KeepAlive => envelope(KEEP_ALIVE, Nothing {}),

@@ -240,7 +240,8 @@ pub(crate) fn alone<T>(
 }
 
 pub(crate) fn lock_recount(connection: &mut MysqlConnection) -> QueryResult<bool> {
-    get_lock(connection, "messagebox_recount", 0)
+    // The server releases the lock of a closed connection a little later.
+    get_lock(connection, "messagebox_recount", 1)
 }
 
 /// Locks are global to the server, so the name includes the database.
