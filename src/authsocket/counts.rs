@@ -21,7 +21,7 @@ pub struct EventCounts {
     /// Sockets that have proven an identity.
     #[serde(skip)]
     pub proven: Counter,
-    /// Verified events that came, by name; what is no event of ours is `unknown`.
+    /// Verified events by name; events of other applications count as `unknown`.
     #[serde(rename = "received")]
     #[schema(value_type = BTreeMap<String, u64>)]
     pub events: CodeCounts,

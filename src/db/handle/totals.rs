@@ -41,17 +41,29 @@ impl DbHandle {
         had_none && !quotas.are_none()
     }
 
-    /// Whether any total is stored.
+    /// Whether any total is stored; false if no quota is set.
     ///
     /// # Errors
     /// [`DbError`].
     pub async fn has_totals(&self) -> Result<bool, DbError> {
-        let db = self.clone();
-        let found = tokio::task::spawn_blocking(move || {
+        if self.0.quotas.get().are_none() {
+            return Ok(false);
+        }
+        self.off_the_worker(|db| {
             let mut connection = by_hand(&db.0.settings)?;
             Ok(recount::has_totals(&mut connection)?)
-        });
-        found.await.unwrap_or(Err(DbError::Panicked))
+        })
+        .await
+    }
+
+    /// Runs work of a long time on a blocking thread.
+    async fn off_the_worker<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, DbError> + Send + 'static,
+    ) -> Result<T, DbError> {
+        let db = self.clone();
+        let done = tokio::task::spawn_blocking(move || work(&db)).await;
+        done.unwrap_or(Err(DbError::Panicked))
     }
 
     /// Counts what identities have stored and corrects their totals. Returns the number of wrong totals. Returns none
@@ -65,9 +77,7 @@ impl DbHandle {
         if self.0.quotas.get().are_none() {
             return Ok(None);
         }
-        let db = self.clone();
-        let counted = tokio::task::spawn_blocking(move || db.recount_blocking()).await;
-        counted.unwrap_or(Err(DbError::Panicked))
+        self.off_the_worker(Self::recount_blocking).await
     }
 
     fn recount_blocking(&self) -> Result<Option<usize>, DbError> {
@@ -101,9 +111,7 @@ impl DbHandle {
         if self.0.quotas.get().are_none() {
             return Ok(None);
         }
-        let db = self.clone();
-        let looked = tokio::task::spawn_blocking(move || db.look_blocking()).await;
-        let totals = looked.unwrap_or(Err(DbError::Panicked))?;
+        let totals = self.off_the_worker(Self::look_blocking).await?;
         *self.0.totals.lock() = Some(totals);
         Ok(Some(totals))
     }
