@@ -72,7 +72,7 @@ struct Entry {
     session: Session,
     /// Whether the counterparty has authenticated in this session.
     authenticated: bool,
-    /// Whether this side may sign in it: not in one adopted from a lost socket.
+    /// Whether this side may sign messages of this session: not if it was adopted from a lost socket.
     signs: bool,
     used: u64,
     /// Messages received in this session.

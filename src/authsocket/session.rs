@@ -23,7 +23,7 @@ use super::state::phase::Phase;
 use super::state::reply_queue::ReplyQueue;
 use super::state::upkeep::Upkeep;
 
-/// The longest pause in reading from a client. Its HTTP requests and its heartbeat must not time out.
+/// The longest pause in reading from a client: so short that its HTTP requests and its heartbeat do not time out.
 const MAX_PAUSE: Duration = Duration::from_secs(10);
 
 /// What a session counts against: its address until it is admitted, then its identity.
@@ -54,7 +54,7 @@ pub struct AuthSocketSession {
     pub(super) delivery: Delivery,
     /// The address that handshakes and refusals count for.
     pub(super) counted_for: Option<AddressKey>,
-    /// Whether the opening of the socket has already counted the next handshake.
+    /// Whether the next handshake was already counted when the socket opened.
     pub(super) handshake_prepaid: bool,
     /// Whether a large message is being parsed. Later ones wait.
     pub(super) is_reading: bool,

@@ -54,7 +54,7 @@ pub fn fits_live(message: &NewMessage, max_event_bytes: usize) -> bool {
     const FIELDS: usize = 2_048;
     /// Has the length of every [`created_at`](LiveMessage::created_at).
     const TIME: &str = "2000-01-01T00:00:00.000Z";
-    // Escaping makes at most six bytes of one.
+    // Escaping turns one byte into at most six.
     let at_most = message.body.live().len().saturating_mul(6);
     if at_most.saturating_add(FIELDS) <= max_event_bytes {
         return true;

@@ -24,7 +24,7 @@ pub const JOIN_ROOM: &str = "joinRoom";
 /// Client: leaves a room.
 pub const LEAVE_ROOM: &str = "leaveRoom";
 
-/// An event of a client. Its content is checked as far as no other layer is needed for that.
+/// An event of a client. Its content is checked, except for what only another layer can check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientEvent {
     /// `authenticated`: the client asks the server to confirm its identity.

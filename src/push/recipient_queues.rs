@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 
 use crate::ids::IdentityKey;
 
-/// One recipient may have one part in so many of all places.
+/// One recipient may use at most 1/`SHARE` of all places.
 const SHARE: usize = 16;
 
 /// The notifications for one recipient.

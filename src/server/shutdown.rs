@@ -121,7 +121,7 @@ impl Server {
         self.health.drain();
         tokio::time::sleep(self.settings.server.drain_delay).await;
         let budget = Budget::new(self.settings.server.shutdown_timeout);
-        // The listener stays open until then: polling clients fetch their last packets with a new request.
+        // The listener stays open until the sockets have ended: polling clients fetch their last packets with a new request.
         let sockets_ended = self.end_sockets(&budget).await;
         let finished = tokio::time::timeout(budget.left(8), http.stop(true)).await;
         self.flush(&budget).await && sockets_ended && finished.is_ok()

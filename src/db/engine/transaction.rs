@@ -62,7 +62,7 @@ type Manager = <AnyConnection as Connection>::TransactionManager;
 /// What may run concurrently with a writing transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WriteLock {
-    /// No other writer runs, on any server. Ids then follow commit order, so a reader at one id has missed no lower id.
+    /// No other writer runs, on any server. Ids then follow commit order, so a reader that has seen an id has missed none below it.
     Held,
     /// As `Held`, but the transaction's first statement claims requests. It also takes the lock where that saves a
     /// round trip.

@@ -12,7 +12,7 @@ use crate::limits::{KeyedBudget, Owner, Permit};
 /// Limits the threads that one owner may keep busy.
 type ReadTurns = OnceLock<Arc<Semaphore>>;
 
-/// Permits for reads. One identity, and one address, may hold a sixteenth of them, and half of the threads.
+/// Permits for reads. Each identity, and each address, may hold a sixteenth of them, and half of the threads.
 /// Otherwise long lists of one requester would delay all others. A requester without a permit can always take one.
 #[derive(Debug)]
 pub(crate) struct ReadQueue {

@@ -136,7 +136,7 @@ pub(super) fn oversized_len(message: &OversizedMessage) -> usize {
         + encoded_len(&message.created_at)
 }
 
-/// Slow readers that a list may have disconnected when it finds no memory.
+/// How many slow readers one list may disconnect when it finds no memory.
 const MAX_DISCONNECTS: usize = 3;
 
 #[derive(Debug, PartialEq, Eq)]

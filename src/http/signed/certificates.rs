@@ -15,10 +15,10 @@ use crate::limits::{AddressKey, KeyedBudget, Owner};
 use super::refusal::RequestRefusal;
 use super::sessions::Sessions;
 
-/// Bytes of requests that may wait for certificates. One identity and one address may have a sixteenth of them.
+/// Bytes of requests that may wait for certificates. Each identity, and each address, may have a sixteenth of them.
 const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
 
-/// What a waiting request counts for at least. So at most 1,024 wait.
+/// Each waiting request counts as at least this many bytes, so at most 1,024 wait.
 const MIN_WAITING_BYTES: usize = 64 * 1024;
 
 /// Holds requests back until their session has the required certificates.
